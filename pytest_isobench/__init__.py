@@ -1,0 +1,3 @@
+"""Measure performance patches as pytest test cases."""
+
+__version__ = "0.1.0"

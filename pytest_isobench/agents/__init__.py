@@ -1,0 +1,1 @@
+"""What makes the patches; the contract is in `base`."""

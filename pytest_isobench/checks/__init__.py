@@ -1,0 +1,1 @@
+"""Correctness beyond the workload's own answers."""

@@ -1,0 +1,1 @@
+"""The `isobench` command: the door for what is not a test run."""

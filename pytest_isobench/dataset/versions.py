@@ -1,0 +1,51 @@
+"""What a source hands out: a version of some software, ready to be placed in a sandbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltEnvironment:
+    """A virtual environment in the cache, never written to again."""
+
+    path: Path
+    digest: str
+
+    @property
+    def python(self) -> Path:
+        return self.path / "bin" / "python"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version of the code under test."""
+
+    label: str
+    """Commit hash, release number or folder name."""
+    tree: Path
+    """Pristine tree in the cache, never written to; every arm gets its own copy-on-write view."""
+    environment: BuiltEnvironment
+    digest: str
+    """Content of the tree, the patch and the environment."""
+    patch: str | None = None
+    """A diff that completes the tree: the human's patch of a `path` or `git` source."""
+
+
+class VersionSource(Protocol):
+    """One task's code. Methods fetch on first use and cache by content.
+
+    They raise `SourceError` when something cannot be fetched (the machine's failure), `NotEvaluableError` when this
+    machine lacks what the task needs (such as a Python version), and `UsageError` for a name that does not exist.
+    """
+
+    def baseline(self) -> Version:
+        """The version before the optimisation."""
+
+    def human(self) -> Version:
+        """The human expert's version."""
+
+    def named(self, name: str) -> Version:
+        """Another version: a git ref, or a release (`latest` for the newest). `NotEvaluableError` when this source has none."""

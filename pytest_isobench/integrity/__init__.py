@@ -1,0 +1,1 @@
+"""What a patch must not do, and how it is seen."""

@@ -1,0 +1,1 @@
+"""The heart: rounds, statistics, verdicts, the journal and the leases."""

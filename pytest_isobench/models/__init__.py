@@ -1,0 +1,1 @@
+"""The records: everything that enters or leaves the program."""

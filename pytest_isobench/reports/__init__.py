@@ -1,0 +1,1 @@
+"""What is left for people and programs to read."""

@@ -1,0 +1,199 @@
+"""The contract of a sandbox: a place that holds the arms of one campaign and runs what must not be trusted.
+
+A sandbox places trees and environments, knows how to confine a process, and starts the supervisor (`supervisor.py`), the one
+trusted program beside the candidates. Everything that runs in it, builds and commands as well as timed workers, is started by
+the supervisor. A non-zero exit is a value; a sandbox that is lost, or never came up, raises `SandboxError`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal, Self
+
+from pytest_isobench.dataset.versions import Version
+from pytest_isobench.models.result import Isolation
+from pytest_isobench.models.task import Environment, Resources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """How the supervisor starts one untrusted process. Plain data: it travels to the supervisor as JSON."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    directory: str
+    user: int | None = None
+    """Real user and group id to drop to; None stays."""
+    cores: tuple[int, ...] = ()
+    """Logical CPUs to pin to; empty for no pinning."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Resource limits by the names of the `resource` module, such as RLIMIT_NPROC."""
+    cgroups: tuple[str, ...] = ()
+    """Folders of control groups to join before the program starts."""
+    keep: bool = False
+    """Start under a keeper that adopts and kills orphans: for systems without a pid namespace."""
+    descriptors: Mapping[str, int] = field(default_factory=dict)
+    """Files to open read-only for the child: path to descriptor number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecResult:
+    """What one finished command left behind."""
+
+    returncode: int
+    """Exit status; minus the signal's number when a signal ended it."""
+    stdout: bytes
+    stderr: bytes
+    wall: float
+    """Seconds from start to end on the supervisor's monotonic clock."""
+    user: float
+    system: float
+    max_rss: int
+    """Bytes, the largest process."""
+    timed_out: bool = False
+    truncated: bool = False
+    """Whether output beyond the limit was thrown away."""
+
+
+Stream = Literal["stdout", "stderr"]
+
+
+class Supervisor(ABC):
+    """The controller's end of the supervisor. Every method raises `SandboxError` when the supervisor is lost."""
+
+    @abstractmethod
+    def start(self, name: str, process: Process) -> None:
+        """Start a resident candidate; it stays frozen until it is asked something."""
+
+    @abstractmethod
+    def ask(self, name: str, operation: str, payload: bytes, *, timeout: float) -> Reply:
+        """Send one request to a candidate and wait for its answer, all others frozen."""
+
+    @abstractmethod
+    def turns(self, turns: Sequence[Turn], *, timeout: float) -> list[dict[str, Reply]]:
+        """Play turns: in each, every arm in order prepares and then runs, all others frozen. One dict (arm to reply) a turn."""
+
+    @abstractmethod
+    def stop(self, names: Sequence[str]) -> dict[str, Remains]:
+        """Kill the candidates and everything that they started."""
+
+    @abstractmethod
+    def run(
+        self,
+        process: Process,
+        *,
+        stdin: bytes = b"",
+        timeout: float,
+        output_limit: int = 2**20,
+        on_output: Callable[[Stream, bytes], None] | None = None,
+    ) -> ExecResult:
+        """Run one command to its end and time it; `on_output` gets the output as it comes."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Kill everything. Idempotent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One mini-round: what every arm gets, and in which order."""
+
+    order: tuple[str, ...]
+    inputs: bytes
+
+
+ReplyStatus = Literal["ok", "exception", "exited", "timed_out", "oversized", "protocol"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A candidate's answer as bytes, and what the supervisor's clock says about it."""
+
+    status: ReplyStatus
+    payload: bytes = b""
+    seconds: float = 0.0
+    """Request sent to answer complete, on the monotonic clock."""
+    cpu: float = 0.0
+    """CPU seconds of the candidate's processes in that time."""
+    prepare: float = 0.0
+    """Seconds of the untimed preparation before it (turns only)."""
+    stolen: float = 0.0
+    """CPU seconds that the candidate used while it was frozen, since its last turn."""
+    detail: str = ""
+    """What went wrong, or a note such as unasked-for output on the private pipe."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remains:
+    """What was seen when a candidate was stopped."""
+
+    returncode: int | None
+    """None when it had to be killed, which is the normal end of a resident worker."""
+    log: str
+    """The tail of its stdout and stderr."""
+    processes: int
+    """Processes that were alive at the end, the candidate's own included."""
+    max_rss: int = 0
+    notes: tuple[str, ...] = ()
+
+
+class Sandbox(ABC):
+    """One campaign's place on one machine."""
+
+    isolation: Isolation
+    supervisor: Supervisor
+
+    @abstractmethod
+    def add(self, arm: str, version: Version, environment: Environment, *, patch: str | None = None) -> None:
+        """Place an arm: its own view of the tree, the patches applied, bytecode compiled, install commands run.
+
+        Raises:
+            DoesNotApplyError: the patch does not fit the tree or reaches outside of it.
+            DoesNotBuildError: an install command fails.
+            SandboxError: the machine failed.
+        """
+
+    @abstractmethod
+    def process(
+        self,
+        arm: str,
+        argv: Sequence[str],
+        *,
+        resources: Resources,
+        variables: Mapping[str, str] | None = None,
+        cores: Sequence[int] = (),
+        writable: bool = False,
+        network: bool = False,
+    ) -> Process:
+        """Describe a confined process in an arm. In `argv` the items `{python}` and `{tree}` stand for the arm's own.
+
+        The process sees its arm's tree (read-only unless `writable`), its environment and the system read-only, a private empty temporary
+        folder, a clean set of variables, and nothing else: no other arm, no task file, no home.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Kill everything and remove every file. Idempotent."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class SandboxProvider(ABC):
+    """Makes sandboxes of one kind; what `--isobench-sandbox` names."""
+
+    name: str
+
+    @abstractmethod
+    def open(self) -> Sandbox:
+        """Make a sandbox. Raises `SandboxError` when the machine cannot, `NotEvaluableError` when it never could."""
+
+    @abstractmethod
+    def isolation(self) -> Isolation:
+        """What a sandbox of this kind would keep the candidate from on this machine."""

@@ -1,0 +1,1 @@
+"""What is run and timed; the contract is in `base`."""
