@@ -1,0 +1,161 @@
+"""The controller's end of the supervisor: requests out, answers back, over the pipes of a process that may be far away."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+from pytest_isobench.errors import SandboxError
+from pytest_isobench.sandboxes import supervisor as program
+from pytest_isobench.sandboxes.base import ExecResult, Process, Remains, Reply, Stream, Supervisor, Turn
+
+PROGRAM = Path(program.__file__)
+OPERATIONS = {"load": "L", "inputs": "I", "check": "C", "echo": "E"}
+ANSWER_LIMIT = 64 * 2**20
+"""Bytes of one answer; more is `oversized`."""
+GRACE = 60.0
+"""Seconds beyond a request's own limits after which the supervisor itself counts as lost."""
+STREAMS: tuple[Stream, Stream] = ("stdout", "stderr")
+
+
+class SupervisorClient(Supervisor):
+    """Speaks to a supervisor over its stdin and stdout. Every method raises `SandboxError` when it is lost."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    @classmethod
+    def launch(cls, argv: Sequence[str] = (), *, environment: Mapping[str, str] | None = None, python: str = sys.executable) -> Self:
+        """Start a supervisor; `argv` is what it is started through, such as `unshare --mount`."""
+        command = [*argv, python, "-I", str(PROGRAM)]
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True, bufsize=0
+            )
+        except OSError as error:
+            raise SandboxError(f"the supervisor could not be started ({' '.join(command)}): {error}") from error
+        client = cls(process)
+        client._request({"do": "hello"}, timeout=30)
+        return client
+
+    def mount(self, mounts: Sequence[Mapping[str, str]]) -> None:
+        """Mount (type, source, target, options) where the supervisor lives; gone when it ends, if it has its own mount namespace."""
+        self._request({"do": "mount", "mounts": [dict(mount) for mount in mounts]}, timeout=30)
+
+    def start(self, name: str, process: Process) -> None:
+        self._request({"do": "start", "name": name, "process": asdict(process)}, timeout=30)
+
+    def ask(self, name: str, operation: str, payload: bytes, *, timeout: float) -> Reply:
+        header = {"do": "ask", "name": name, "operation": OPERATIONS[operation], "timeout": timeout, "limit": ANSWER_LIMIT}
+        answer, blobs = self._request(header, [payload], timeout=2 * timeout)
+        return Reply(payload=blobs[0], **answer)
+
+    def turns(self, turns: Sequence[Turn], *, timeout: float) -> list[dict[str, Reply]]:
+        header = {"do": "turns", "orders": [turn.order for turn in turns], "timeout": timeout, "limit": ANSWER_LIMIT}
+        longest = 2 * timeout * sum(len(turn.order) for turn in turns)
+        answer, blobs = self._request(header, [turn.inputs for turn in turns], timeout=longest)
+        played: list[dict[str, Reply]] = [{} for _ in turns]
+        for facts, payload in zip(answer["played"], blobs, strict=True):
+            turn, arm = facts.pop("turn"), facts.pop("arm")
+            played[turn][arm] = Reply(payload=payload, **facts)
+        return played
+
+    def stop(self, names: Sequence[str]) -> dict[str, Remains]:
+        answer, logs = self._request({"do": "stop", "names": list(names)}, timeout=15.0 * (1 + len(names)))
+        remains = {}
+        for facts, log in zip(answer["remains"], logs, strict=True):
+            name, notes = facts.pop("name"), tuple(facts.pop("notes"))
+            remains[name] = Remains(log=log.decode(errors="replace"), notes=notes, **facts)
+        return remains
+
+    def run(
+        self,
+        process: Process,
+        *,
+        stdin: bytes = b"",
+        timeout: float,
+        output_limit: int = 2**20,
+        on_output: Callable[[Stream, bytes], None] | None = None,
+    ) -> ExecResult:
+        header = {"do": "run", "process": asdict(process), "timeout": timeout, "limit": output_limit, "stream": on_output is not None}
+        facts, (stdout, stderr) = self._request(header, [stdin], timeout=timeout, on_output=on_output)
+        return ExecResult(stdout=stdout, stderr=stderr, **facts)
+
+    def close(self) -> None:
+        """End the supervisor, and with it everything that it started. Idempotent."""
+        if self._process.stdin:
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def _request(
+        self,
+        header: dict[str, Any],
+        blobs: Sequence[bytes] = (),
+        *,
+        timeout: float,
+        on_output: Callable[[Stream, bytes], None] | None = None,
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """Send one request and wait for its answer, handing on the output that comes before it."""
+        text = json.dumps({**header, "blobs": [len(blob) for blob in blobs]}).encode()
+        deadline = time.monotonic() + timeout + GRACE
+        self._send(struct.pack(">I", len(text)) + text + b"".join(blobs))
+        while True:
+            answer, received = self._receive(deadline)
+            if "error" in answer:
+                raise SandboxError(f"the supervisor could not do {header['do']!r}: {answer['error']}")
+            if "output" not in answer:
+                return answer, received
+            if on_output is not None:
+                on_output(STREAMS[answer["output"]], received[0])
+
+    def _send(self, data: bytes) -> None:
+        pipe = self._process.stdin
+        if pipe is None or pipe.closed:
+            raise SandboxError("the sandbox is closed")
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(pipe.fileno(), view) :]
+        except OSError as error:
+            raise self._lost() from error
+
+    def _receive(self, deadline: float) -> tuple[dict[str, Any], list[bytes]]:
+        (size,) = struct.unpack(">I", self._exactly(4, deadline))
+        header: dict[str, Any] = json.loads(self._exactly(size, deadline))
+        return header, [self._exactly(length, deadline) for length in header.pop("blobs")]
+
+    def _exactly(self, size: int, deadline: float) -> bytes:
+        pipe = self._process.stdout
+        assert pipe is not None
+        parts = bytearray()
+        while len(parts) < size:
+            ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise SandboxError("the supervisor does not answer any more")
+            data = os.read(pipe.fileno(), min(size - len(parts), 2**20))
+            if not data:
+                raise self._lost()
+            parts += data
+        return bytes(parts)
+
+    def _lost(self) -> SandboxError:
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return SandboxError("the supervisor closed its pipe")
+        return SandboxError(f"the supervisor ended with status {code}")

@@ -1,0 +1,567 @@
+"""The supervisor: the trusted program beside the candidates. It owns the clock, starts and freezes processes, and passes bytes on.
+
+It imports only the standard library and nothing of ours, so that the same file runs on this machine, in a container and far away. The
+controller talks to it over stdin and stdout; each candidate has one private pair of pipes. Nothing that a candidate says is parsed
+here: an answer is complete when as many bytes have come as its frame announced, and it must carry the nonce of its request.
+
+Frames from and to the controller: length of the header (4 bytes, big endian), a JSON header, then the blobs whose sizes the header lists.
+Requests to a candidate:  length of the payload (8 bytes), operation (1 byte), nonce (16 bytes), payload.
+Answers of a candidate:   length of the payload (8 bytes), status (1 byte: 0 done, 1 exception), nonce (16 bytes), payload.
+"""
+
+import ctypes
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+FRAME = struct.Struct(">QB16s")
+READY = b"\0" * 16
+LOG_TAIL = 64 * 1024
+CHUNK = 1 << 20
+LIBC = ctypes.CDLL(None, use_errno=True)
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
+clock = time.perf_counter_ns
+
+
+class ControllerGone(Exception):
+    """Nobody is left to answer to."""
+
+
+class Broken(Exception):
+    """A candidate did not answer as it should: (status, detail)."""
+
+    def __init__(self, status, detail):
+        super().__init__(status, detail)
+        self.status, self.detail = status, detail
+
+
+# Processes ---------------------------------------------------------------------------------------------------------------------
+
+
+def children(pid):
+    """The children of a process, in all of its threads."""
+    found = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children") as file:
+                found += map(int, file.read().split())
+    except OSError:
+        pass
+    return found
+
+
+def tree(pid):
+    """A process and everything below it."""
+    found, todo = [], [pid]
+    while todo:
+        found.append(todo.pop())
+        todo += children(found[-1])
+    return found
+
+
+def cpu_of(pid):
+    """CPU time of a process in nanoseconds: its clock as clock_getcpuclockid(3) numbers it."""
+    try:
+        return time.clock_gettime_ns((~pid << 3) | 2)
+    except OSError:
+        return 0
+
+
+def send_signal(pid, number):
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def alive(pid):
+    """Whether a process still is more than an entry that nobody has collected."""
+    return read_text(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1] not in ([], ["Z"])
+
+
+def read_text(path):
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def write_text(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+
+
+class Cell:
+    """A started process with everything below it: to freeze, to account for, and to kill."""
+
+    def __init__(self, root, cgroups, cores):
+        self.root, self.cores = root, set(cores)
+        self.frozen = False
+        self.usage_at_freeze = 0
+        self.freezer = next((path for g in cgroups for path in (f"{g}/freezer.state", f"{g}/cgroup.freeze") if os.path.exists(path)), None)
+        self.account = next((path for g in cgroups for path in (f"{g}/cpuacct.usage", f"{g}/cpu.stat") if os.path.exists(path)), None)
+
+    def usage(self):
+        """CPU nanoseconds used by all of it so far."""
+        if self.account is None:
+            return sum(map(cpu_of, tree(self.root)))
+        text = read_text(self.account)
+        return int(text.split()[1]) * 1000 if text.startswith("usage_usec") else int(text or 0)
+
+    def freeze(self):
+        if self.freezer is None:
+            self._stop_tree()
+        else:
+            self._set_freezer(True)
+        self.frozen, self.usage_at_freeze = True, self.usage()
+
+    def thaw(self):
+        """Let it go on; return the CPU nanoseconds that it used although it was frozen."""
+        if not self.frozen:
+            return 0
+        stolen = self.usage() - self.usage_at_freeze
+        if self.freezer is None:
+            for pid in reversed(tree(self.root)):
+                send_signal(pid, signal.SIGCONT)
+        else:
+            self._set_freezer(False)
+        self.frozen = False
+        return max(0, stolen)
+
+    def _stop_tree(self):
+        """Stop every process; look again until nobody new was born meanwhile."""
+        stopped = set()
+        for _ in range(100):
+            fresh = [pid for pid in tree(self.root) if pid not in stopped]
+            if not fresh:
+                return
+            for pid in fresh:
+                send_signal(pid, signal.SIGSTOP)
+            stopped.update(fresh)
+
+    def _set_freezer(self, frozen):
+        version1 = self.freezer.endswith("freezer.state")
+        write_text(self.freezer, ("FROZEN" if frozen else "THAWED") if version1 else str(int(frozen)))
+        state = self.freezer if version1 else os.path.join(os.path.dirname(self.freezer), "cgroup.events")
+        wanted = ("FROZEN" if frozen else "THAWED") if version1 else f"frozen {int(frozen)}"
+        for _ in range(10_000):
+            if wanted in read_text(state):
+                return
+        raise OSError(f"{self.freezer} did not become {wanted!r}")
+
+    def notes(self):
+        """What is odd about the living processes."""
+        found = set()
+        for pid in tree(self.root)[1:] or [self.root]:
+            try:
+                if self.cores and not os.sched_getaffinity(pid) <= self.cores:
+                    found.add("left_cores")
+            except OSError:
+                continue
+        return sorted(found)
+
+    def max_rss(self):
+        """Bytes: the largest peak among the living processes."""
+        peaks = [line.split()[1] for pid in tree(self.root) for line in read_text(f"/proc/{pid}/status").splitlines() if line.startswith("VmHWM")]
+        return max(map(int, peaks), default=0) * 1024
+
+    def kill(self):
+        """Kill all of it, the root last, so that it goes on adopting orphans until none is left."""
+        self.freeze()
+        deadline = time.monotonic() + 10
+        while (below := [pid for pid in tree(self.root)[1:] if alive(pid)]) and time.monotonic() < deadline:
+            for pid in below:
+                send_signal(pid, signal.SIGKILL)
+            self.thaw()
+        send_signal(self.root, signal.SIGKILL)
+        self.thaw()
+
+
+def spawn(spec, stdin, stdout, stderr):
+    """Start a process as its description says: limits, control groups, cores, user, and dying with us."""
+    files = [(os.open(path, os.O_RDONLY), number) for path, number in spec["descriptors"].items()]
+    limits = [(getattr(resource, name), value) for name, value in spec["limits"].items()]
+
+    def enter():
+        for group in spec["cgroups"]:
+            write_text(f"{group}/cgroup.procs", "0")
+        for limit, value in limits:
+            resource.setrlimit(limit, (value, value))
+        if spec["cores"]:
+            os.sched_setaffinity(0, spec["cores"])
+        for opened, number in files:
+            os.dup2(opened, number)
+        if spec["user"] is not None:
+            os.setgroups([])
+            os.setgid(spec["user"])
+            os.setuid(spec["user"])
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM if spec["keep"] else signal.SIGKILL, 0, 0, 0)
+
+    argv = spec["argv"]
+    if spec["keep"]:
+        argv = [sys.executable, "-I", os.path.abspath(__file__), "--keep", *argv]
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            cwd=spec["directory"],
+            env=spec["environment"],
+            preexec_fn=enter,
+            start_new_session=True,
+            pass_fds=[number for _, number in files],
+        )
+    finally:
+        for opened, _ in files:
+            os.close(opened)
+
+
+def keep(argv):
+    """Be the parent of a process where no pid namespace is: adopt its orphans, and kill all of them at the end."""
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    child = subprocess.Popen(argv)
+    try:
+        while True:
+            pid, status = os.wait()
+            if pid == child.pid:
+                code = os.waitstatus_to_exitcode(status)
+                return code if code >= 0 else 128 - code
+    finally:
+        while below := tree(os.getpid())[1:]:
+            for pid in below:
+                send_signal(pid, signal.SIGKILL)
+            try:
+                os.wait()
+            except ChildProcessError:
+                break
+
+
+# Candidates --------------------------------------------------------------------------------------------------------------------
+
+
+class Candidate:
+    """A resident worker, spoken to over its own pair of pipes."""
+
+    def __init__(self, spec):
+        request_end, self.requests = os.pipe()
+        self.answers, answer_end = os.pipe()
+        self.log = tempfile.TemporaryFile()
+        try:
+            self.process = spawn(spec, request_end, answer_end, self.log)
+        finally:
+            os.close(request_end)
+            os.close(answer_end)
+        os.set_blocking(self.requests, False)
+        self.cell = Cell(self.process.pid, spec["cgroups"], spec["cores"])
+        self.ready = False
+        self.processes_at_start = 0
+
+    def wait_until_ready(self, timeout):
+        if self.ready:
+            return
+        self._receive(READY, time.monotonic() + timeout, 0)
+        self.ready, self.processes_at_start = True, len(tree(self.process.pid))
+
+    def exchange(self, operation, payload, timeout, limit):
+        """One request and its complete answer: (nanoseconds, status byte, payload). Raises `Broken`."""
+        if select.select([self.answers], [], [], 0)[0] and self.process.poll() is None:
+            raise Broken("protocol", "unasked-for bytes on the private pipe")
+        nonce = os.urandom(16)
+        deadline = time.monotonic() + timeout
+        message = FRAME.pack(len(payload), operation, nonce) + payload
+        begin = clock()
+        self._send(message, deadline)
+        status, answer = self._receive(nonce, deadline, limit)
+        return clock() - begin, status, answer
+
+    def _send(self, data, deadline):
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self.requests, view) :]
+            except BlockingIOError:
+                wait_for(self.requests, select.POLLOUT, deadline)
+            except BrokenPipeError:
+                raise self._end() from None
+
+    def _receive(self, nonce, deadline, limit):
+        length, status, echoed = FRAME.unpack(self._read(FRAME.size, deadline))
+        if echoed != nonce or status > 1:
+            raise Broken("protocol", "an answer that belongs to no request")
+        if length > limit:
+            raise Broken("oversized", f"an answer of {length} bytes; {limit} are allowed")
+        return status, self._read(length, deadline)
+
+    def _read(self, size, deadline):
+        parts = []
+        while size:
+            wait_for(self.answers, select.POLLIN, deadline)
+            part = os.read(self.answers, min(size, CHUNK))
+            if not part:
+                raise self._end()
+            parts.append(part)
+            size -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _end(self):
+        """It closed its pipe: it has ended, or pretends to."""
+        try:
+            code = self.process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            return Broken("protocol", "closed its private pipe")
+        return Broken("exited", f"ended with status {code}")
+
+    def stop(self):
+        """Kill it; what remained of it."""
+        code = self.process.poll()
+        extra = max(0, len(tree(self.process.pid)) - self.processes_at_start) if code is None else 0
+        notes, peak = ([], 0) if code is not None else (self.cell.notes(), self.cell.max_rss())
+        self.cell.kill()
+        self.process.wait()
+        os.close(self.requests)
+        os.close(self.answers)
+        size = self.log.seek(0, os.SEEK_END)
+        self.log.seek(max(0, size - LOG_TAIL))
+        log = self.log.read(LOG_TAIL)
+        self.log.close()
+        return {"returncode": code, "processes": extra, "max_rss": peak, "notes": notes}, log
+
+
+def wait_for(descriptor, event, deadline):
+    """Wait until a descriptor is ready, the time is over or the controller is gone."""
+    poll = select.poll()
+    poll.register(descriptor, event)
+    poll.register(0, 0)
+    left = deadline - time.monotonic()
+    ready = dict(poll.poll(max(0, left) * 1000)) if left > 0 else {}
+    if ready.get(0, 0) & (select.POLLHUP | select.POLLERR):
+        raise ControllerGone
+    if descriptor not in ready:
+        raise Broken("timed_out", "no answer in time")
+
+
+# Commands ----------------------------------------------------------------------------------------------------------------------
+
+
+class Command:
+    """One command that runs to its end while its two outputs are read."""
+
+    def __init__(self, spec, stdin, limit, on_output):
+        self.limit, self.on_output = limit, on_output
+        self.kept, self.truncated = [bytearray(), bytearray()], False
+        pipes = [os.pipe(), os.pipe()]
+        self.reads = [read for read, _ in pipes]
+        try:
+            with tempfile.TemporaryFile() as source:
+                source.write(stdin)
+                source.seek(0)
+                self.begin = clock()
+                self.process = spawn(spec, source, pipes[0][1], pipes[1][1])
+        except BaseException:
+            self._close()
+            raise
+        finally:
+            for _, write in pipes:
+                os.close(write)
+        self.cell = Cell(self.process.pid, spec["cgroups"], spec["cores"])
+
+    def finish(self, timeout):
+        """Wait for the end, by its own will or by ours; the facts about it."""
+        watch = os.pidfd_open(self.process.pid)
+        try:
+            timed_out = not self._read_until(watch, time.monotonic() + timeout)
+            if timed_out:
+                self.cell.kill()
+            _, status, usage = os.wait4(self.process.pid, 0)
+            wall = clock() - self.begin
+            self.process.returncode = os.waitstatus_to_exitcode(status)
+            self._read_until(None, time.monotonic())
+        finally:
+            os.close(watch)
+            if self.process.returncode is None:
+                self.cell.kill()
+                self.process.wait()
+            self._close()
+        facts = {"returncode": self.process.returncode, "wall": wall / 1e9, "user": usage.ru_utime, "system": usage.ru_stime}
+        return {**facts, "max_rss": usage.ru_maxrss * 1024, "timed_out": timed_out, "truncated": self.truncated}
+
+    def _read_until(self, watch, deadline):
+        """Read the outputs until the process ends (True) or the time is over (False). Without `watch`, read what is there already."""
+        poll = select.poll()
+        poll.register(0, 0)
+        for descriptor in self.reads if watch is None else [*self.reads, watch]:
+            poll.register(descriptor, select.POLLIN)
+        while True:
+            events = dict(poll.poll(max(0, deadline - time.monotonic()) * 1000))
+            if events.pop(0, 0) & (select.POLLHUP | select.POLLERR):
+                raise ControllerGone
+            if watch in events:
+                return True
+            if not events:
+                return False
+            for descriptor in events:
+                if not self._take(descriptor):
+                    poll.unregister(descriptor)
+
+    def _take(self, descriptor):
+        data = os.read(descriptor, CHUNK)
+        index = self.reads.index(descriptor)
+        self.on_output(index, data)
+        room = max(0, self.limit - len(self.kept[index]))
+        self.truncated |= len(data) > room
+        self.kept[index] += data[:room]
+        return data
+
+    def _close(self):
+        for read in self.reads:
+            os.close(read)
+
+
+# The controller's requests -----------------------------------------------------------------------------------------------------
+
+
+class Server:
+    """Answers the controller's requests, one at a time."""
+
+    def __init__(self, source, sink):
+        self.source, self.sink = source, sink
+        self.candidates = {}
+
+    def serve(self):
+        while True:
+            header, blobs = self.receive()
+            try:
+                answer, out = getattr(self, "do_" + header["do"])(header, *blobs)
+            except (OSError, subprocess.SubprocessError, KeyError, ValueError) as error:
+                answer, out = {"error": f"{type(error).__name__}: {error}"}, []
+            self.send(answer, out)
+
+    def receive(self):
+        (size,) = struct.unpack(">I", self._exactly(4))
+        header = json.loads(self._exactly(size))
+        return header, [self._exactly(length) for length in header["blobs"]]
+
+    def _exactly(self, size):
+        data = self.source.read(size)
+        if len(data) != size:
+            raise ControllerGone
+        return data
+
+    def send(self, header, blobs):
+        text = json.dumps({**header, "blobs": [len(blob) for blob in blobs]}).encode()
+        try:
+            self.sink.write(struct.pack(">I", len(text)) + text)
+            for blob in blobs:
+                self.sink.write(blob)
+            self.sink.flush()
+        except BrokenPipeError:
+            raise ControllerGone from None
+
+    def close(self):
+        for candidate in self.candidates.values():
+            candidate.stop()
+        self.candidates.clear()
+
+    def do_hello(self, header):
+        return {"pid": os.getpid(), "python": sys.version.split()[0], "resolution": time.get_clock_info("perf_counter").resolution}, []
+
+    def do_mount(self, header):
+        for mount in header["mounts"]:
+            argv = ["mount", "-t", mount["type"], "-o", mount["options"], mount["source"], mount["target"]]
+            done = subprocess.run(argv, capture_output=True, text=True, errors="replace")
+            if done.returncode:
+                return {"error": f"{' '.join(argv)}: {done.stderr.strip()}"}, []
+        return {}, []
+
+    def do_start(self, header):
+        self.candidates[header["name"]] = Candidate(header["process"])
+        return {}, []
+
+    def do_ask(self, header, payload):
+        reply, answer = self.play(header["name"], [(ord(header["operation"]), payload)], header["timeout"], header["limit"])
+        return reply, [answer]
+
+    def do_turns(self, header, *inputs):
+        """In every turn each arm in order prepares its inputs and runs on them. An arm that failed sits out the rest."""
+        gc.disable()
+        played, answers, failed = [], [], set()
+        for turn, (order, payload) in enumerate(zip(header["orders"], inputs)):
+            for name in order:
+                if name not in failed:
+                    reply, answer = self.play(name, [(ord("P"), payload), (ord("R"), b"")], header["timeout"], header["limit"])
+                    played.append({"turn": turn, "arm": name, **reply})
+                    answers.append(answer)
+                    if reply["status"] != "ok":
+                        failed.add(name)
+        gc.enable()
+        return {"played": played}, answers
+
+    def play(self, name, requests, timeout, limit):
+        """Thaw a candidate, make the requests, freeze it again: what the clock says of the last one, and its answer."""
+        candidate = self.candidates[name]
+        reply = {"status": "ok", "seconds": 0.0, "cpu": 0.0, "prepare": 0.0, "stolen": candidate.cell.thaw() / 1e9, "detail": ""}
+        answer = b""
+        try:
+            candidate.wait_until_ready(timeout)
+            for position, (operation, payload) in enumerate(requests):
+                before = candidate.cell.usage()
+                spent, status, answer = candidate.exchange(operation, payload, timeout, limit)
+                used = candidate.cell.usage() - before
+                if position < len(requests) - 1:
+                    reply["prepare"] += spent / 1e9
+                reply["seconds"], reply["cpu"] = spent / 1e9, used / 1e9
+                if status:
+                    reply["status"] = "exception"
+                    break
+        except Broken as broken:
+            reply["status"], reply["detail"], answer = broken.status, broken.detail, b""
+        candidate.cell.freeze()
+        return reply, answer
+
+    def do_stop(self, header):
+        remains, logs = [], []
+        for name in header["names"]:
+            if name in self.candidates:
+                facts, log = self.candidates.pop(name).stop()
+                remains.append({"name": name, **facts})
+                logs.append(log)
+        return {"remains": remains}, logs
+
+    def do_run(self, header, stdin):
+        def forward(index, data):
+            if header["stream"] and data:
+                self.send({"output": index}, [data])
+
+        command = Command(header["process"], stdin, header["limit"], forward)
+        return command.finish(header["timeout"]), [bytes(kept) for kept in command.kept]
+
+
+def main(argv):
+    if argv[1:2] == ["--keep"]:
+        return keep(argv[2:])
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    server = Server(sys.stdin.buffer, sys.stdout.buffer)
+    try:
+        server.serve()
+    except ControllerGone:
+        return 0
+    finally:
+        server.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
