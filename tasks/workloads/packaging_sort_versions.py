@@ -1,5 +1,7 @@
 """Bring the releases of a package into their order, oldest first."""
 
+import itertools
+
 from packaging.version import Version
 
 SUFFIXES = ["", "", "", "a", "b", "rc", ".post", ".dev"]
@@ -24,5 +26,5 @@ def check(data, answer, reference):
     """Every version number is there, and none is older than the one before it."""
     assert sorted(answer) == sorted(data), "the answer has not the version numbers that were asked for"
     versions = [Version(text) for text in answer]
-    assert all(old <= new for old, new in zip(versions, versions[1:], strict=False)), "the answer is not in ascending order"
+    assert all(old <= new for old, new in itertools.pairwise(versions)), "the answer is not in ascending order"
     assert answer == reference, "equal version numbers do not keep their order"
