@@ -76,6 +76,10 @@ class Line:
     """Whether its end is missing: the last line of a writer that was cut off, or is writing just now."""
     oversized: bool = False
 
+    def unfinished(self, *starts: bytes) -> bool:
+        """Whether it is the beginning, and no more, of a line that starts in one of these ways."""
+        return self.torn and not self.oversized and any(self.data.startswith(start[: len(self.data)]) for start in starts)
+
     def value(self) -> Any:
         """Parse it. Raises ValueError with the reason."""
         if self.oversized:

@@ -95,7 +95,7 @@ def _entries(path: Path, refused: list[str] | None) -> Iterator[Entry]:
             if number < expected:
                 raise ValueError(f"entry {number} again")
         except ValueError as error:
-            if not _is_torn(line):
+            if not line.unfinished(_FIRST_BYTES):
                 note(refused, f"{path}:{line.number}: {error}")
                 broken += 1
             continue
@@ -103,10 +103,6 @@ def _entries(path: Path, refused: list[str] | None) -> Iterator[Entry]:
             note(refused, f"{path}:{line.number}: {number - expected - broken} entries before this line are missing")
         expected, broken = number + 1, 0
         yield Entry(kind, fields, path, line.number)
-
-
-def _is_torn(line: Line) -> bool:
-    return line.torn and not line.oversized and line.data[: len(_FIRST_BYTES)] == _FIRST_BYTES[: len(line.data)]
 
 
 def _parse(line: Line) -> tuple[int, str, dict[str, Any]]:
