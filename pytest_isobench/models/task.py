@@ -87,12 +87,11 @@ class PythonWorkload(Record):
 
 
 class CommandWorkload(Record):
-    """A command whose wall-clock time counts; its answer is what it prints, or a file that it writes."""
+    """A command whose wall-clock time counts; its answer is what it prints."""
 
     kind: Literal["command"]
     command: tuple[str, ...] = Field(min_length=1, description="Program and arguments, no shell; `{python}` is the arm's interpreter.")
     file: str | None = Field(None, description="Python file with `inputs` (and `check`): gives stdin and further arguments of each call.")
-    answer: str = Field("stdout", description="'stdout', or the path of a file in the temporary folder that the command writes.")
     timeout: PositiveFloat = Field(300.0, description="Seconds that one run may take.")
     reference: Literal["baseline", "human"] = Field("baseline", description="Whose answers are the right ones.")
 

@@ -30,7 +30,7 @@ class Worker:
     def load(self, payload):
         """Import the workload, and with it the code under test."""
         request = json.loads(payload)
-        sys.path[:0] = request["paths"]
+        sys.path[:0] = map(os.path.abspath, request["paths"])
         module = types.ModuleType("isobench_workload")
         module.__file__ = request["filename"]
         sys.modules[module.__name__] = module
@@ -70,11 +70,12 @@ class Worker:
             self.workload.check(value, answer, reference)
         except AssertionError as error:
             return str(error) or "the workload's check failed"
+        except Exception as error:
+            return f"the workload's check failed with {type(error).__name__}: {error}"
         return None
 
     def echo(self, _payload):
         """Nothing: what the transport itself costs."""
-        return None
 
 
 def encode_other(value):

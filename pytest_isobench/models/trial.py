@@ -1,0 +1,33 @@
+"""What one arm did in one round: the unit that the journal keeps."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from pytest_isobench.models.base import Record
+from pytest_isobench.models.result import Finding, Outcome
+
+
+class ArmFailure(Record):
+    """Why an arm has no times: one of the outcomes that are not measured."""
+
+    outcome: Outcome
+    message: str
+
+
+class Trial(Record):
+    """One arm's part of a round, in fresh processes."""
+
+    campaign: str
+    round: int = Field(ge=0)
+    arm: str
+    position: int = Field(ge=0, description="Place of the arm in the order in which the round's processes were started.")
+    samples: tuple[float, ...] = Field((), description="Seconds per call of each timed sample; the warm-up is left out.")
+    setup: float | None = Field(None, description="Seconds to import and load; null for commands.")
+    prepare: float | None = Field(None, description="Median seconds of untimed preparation per call.")
+    busy: float | None = Field(None, description="Wall time over CPU time of all samples together; 1 when nothing disturbed a CPU-bound arm.")
+    failure: ArmFailure | None = None
+    findings: tuple[Finding, ...] = ()
+    version: Literal[1] = 1
