@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -42,3 +44,22 @@ class Agent(Protocol):
 
     def submit(self, assignment: Assignment) -> Submission:
         """Return the patch. Raises `NoPatchError` when there is none, `NotEvaluableError` when the agent does not fit the task."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentContext:
+    """What an agent may know about the session when it is made."""
+
+    directory: Path
+    """Where relative paths of its argument start."""
+    patches: Path
+    """Folder of recorded patches: `AGENT/TASK.ATTEMPT.diff`."""
+
+
+AgentFactory = Callable[[str, AgentContext], Agent]
+"""Makes an agent from its argument, the text after the colon. Raises `UsageError` for one that cannot be."""
+
+
+def readable(*parts: str) -> str:
+    """Join parts to a name that may stand in a test id: everything else than letters, digits, dot, dash and underscore becomes `_`."""
+    return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("_") for part in parts)

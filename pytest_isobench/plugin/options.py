@@ -72,7 +72,9 @@ OPTIONS = (
     Option(name="shard", metavar="I/N", help="Keep the I-th of N parts of the tasks, the same part on every machine"),
 )
 
-INIS = (
+TWINS: dict[str, tuple[Literal["args", "bool", "string"], Any]] = {"one": ("string", ""), "many": ("args", []), "flag": ("bool", False)}
+
+INIS: tuple[tuple[str, Literal["args", "bool", "string"], Any, str], ...] = (
     ("isobench_tasks", "args", ["tasks"], "Task files and folders of task files that run when no path is given"),
     ("isobench_files", "args", [], "Globs of further task files, relative to the rootdir (default: those directly in isobench_tasks)"),
     ("isobench_patches", "string", "fixtures/patches", "Folder of recorded patches: AGENT/TASK.ATTEMPT.diff"),
@@ -90,10 +92,10 @@ def add_options(parser: pytest.Parser) -> None:
     for option in OPTIONS:
         names = {} if option.metavar is None else {"metavar": option.metavar}
         group.addoption(option.flag, dest=option.dest, default=None, help=option.help, **names, **actions[option.kind])
-        ini: Literal["args", "bool", "string"] = "args" if option.kind == "many" else "bool" if option.kind == "flag" else "string"
-        parser.addini(option.dest, f"Ini twin of {option.flag}", type=ini, default={"args": [], "bool": False, "string": ""}[ini])
+        kind, default = TWINS[option.kind]
+        parser.addini(option.dest, f"Ini twin of {option.flag}", type=kind, default=default)
     for name, kind, default, text in INIS:
-        parser.addini(name, text, type="args" if kind == "args" else "string", default=default)
+        parser.addini(name, text, type=kind, default=default)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

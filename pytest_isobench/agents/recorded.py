@@ -1,0 +1,100 @@
+"""Agents whose patches lie in files: one file for every task, or a folder of recorded attempts."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from pathlib import Path
+
+from pytest_isobench.agents.base import AgentContext, Assignment, Submission, readable
+from pytest_isobench.agents.known import demand_argument
+from pytest_isobench.errors import DoesNotApplyError, NoPatchError, UsageError, nearest
+
+LARGEST = 32 * 2**20
+"""Bytes of the largest patch that is read."""
+
+
+class PatchAgent:
+    """`patch:FILE`: one diff, for whichever tasks are selected."""
+
+    def __init__(self, argument: str, context: AgentContext) -> None:
+        self.file = context.directory / demand_argument("patch", argument, "patch:my.diff")
+        self.name = readable("patch", self.file.stem)
+        if not self.file.is_file():
+            raise UsageError(f"agent patch:{argument}: there is no file {self.file}")
+
+    def attempts(self, task_id: str) -> int | None:  # noqa: ARG002 - the same for every task
+        return None
+
+    def submit(self, assignment: Assignment) -> Submission:  # noqa: ARG002
+        return Submission(patch=read_patch(self.file))
+
+
+class RecordedAgent:
+    """Attempts that were recorded as `TASK.ATTEMPT.diff` in one folder."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name, self.folder = name, folder
+
+    def attempts(self, task_id: str) -> int | None:
+        """Return one more than the highest recorded attempt; a gap below it is an attempt without a patch."""
+        return self._counts.get(task_id, 0)
+
+    def submit(self, assignment: Assignment) -> Submission:
+        file = self.folder / f"{assignment.task.id}.{assignment.attempt}.diff"
+        if not file.is_file():
+            raise NoPatchError(f"{self.name} has no patch: there is no {file}")
+        return Submission(patch=read_patch(file))
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for file in self.folder.iterdir():
+            if found := re.fullmatch(r"(.+)\.(\d{1,6})\.diff", file.name):
+                counts[found[1]] = max(counts.get(found[1], 0), int(found[2]) + 1)
+        return counts
+
+
+def replay(argument: str, context: AgentContext) -> RecordedAgent:
+    """`replay:DIR`: the attempts recorded in a folder."""
+    folder = context.directory / demand_argument("replay", argument, "replay:runs/patches")
+    if not folder.is_dir():
+        raise UsageError(f"agent replay:{argument}: there is no folder {folder}")
+    return RecordedAgent(readable("replay", folder.resolve().name), folder)
+
+
+def recorded(name: str, context: AgentContext, others: tuple[str, ...]) -> RecordedAgent:
+    """Any other name: a folder in the folder of recorded patches."""
+    names = recorded_names(context.patches)
+    if name in names:
+        return RecordedAgent(name, context.patches / name)
+    known = (*others, *names)
+    missing = f"there is no such agent, and no folder {context.patches / name}"
+    raise UsageError(f"--isobench-agent={name}: {missing}{nearest(name, known)}; there are {', '.join(known)}")
+
+
+def recorded_names(patches: Path) -> tuple[str, ...]:
+    """Return the agents that have a folder of recorded patches."""
+    folders = patches.iterdir() if patches.is_dir() else ()
+    return tuple(sorted(folder.name for folder in folders if folder.is_dir() and folder.name == readable(folder.name)))
+
+
+def read_patch(file: Path) -> str:
+    """Return a diff as text.
+
+    Raises:
+        UsageError: the file cannot be read.
+        DoesNotApplyError: it holds something that cannot be a diff; names the file.
+    """
+    try:
+        if file.stat().st_size > LARGEST:
+            raise DoesNotApplyError(f"{file}: is larger than {LARGEST // 2**20} MiB")
+        data = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
+    if b"\0" in data:
+        raise DoesNotApplyError(f"{file}: is binary (a zero byte at {data.index(0)})")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise DoesNotApplyError(f"{file}: is not UTF-8 text (byte {data[error.start]:#04x} at {error.start})") from error

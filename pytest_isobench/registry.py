@@ -1,0 +1,106 @@
+"""The register of named implementations: what `--isobench-sandbox`, `--isobench-agent` and a task's workload may say.
+
+Built-ins come through the same door as those of a conftest. They are stored as import paths and imported on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_isobench.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from pytest_isobench.agents.base import Agent, AgentContext, AgentFactory
+    from pytest_isobench.sandboxes.base import SandboxProvider
+    from pytest_isobench.workloads.base import WorkloadFactory
+
+T = TypeVar("T")
+
+SANDBOXES = {
+    "local": "pytest_isobench.sandboxes.local:LocalProvider",
+    "fake": "pytest_isobench.sandboxes.fake:FakeProvider",
+}
+AGENTS = {
+    "human": "pytest_isobench.agents.known:HumanAgent",
+    "nop": "pytest_isobench.agents.known:NopAgent",
+    "patch": "pytest_isobench.agents.recorded:PatchAgent",
+    "ref": "pytest_isobench.agents.known:RefAgent",
+    "release": "pytest_isobench.agents.known:ReleaseAgent",
+    "replay": "pytest_isobench.agents.recorded:replay",
+    "fake": "pytest_isobench.agents.fake:FakeAgent",
+}
+WORKLOADS = {
+    "python": "pytest_isobench.workloads.python:ResidentWorkload",
+    "command": "pytest_isobench.workloads.command:CommandRounds",
+}
+
+
+class Registry:
+    """Named sandboxes, agents and workloads. A name is given once; look-ups of an unknown one raise `UsageError`."""
+
+    def __init__(self) -> None:
+        self.sandboxes: dict[str, Callable[[], SandboxProvider]] = {}
+        self.agents: dict[str, AgentFactory] = {}
+        self.workloads: dict[str, WorkloadFactory] = {}
+
+    def add_sandbox(self, name: str, make: Callable[[], SandboxProvider]) -> None:
+        """Let `--isobench-sandbox` name a sandbox; `make` is called when it is used."""
+        _add("sandbox", self.sandboxes, name, make)
+
+    def add_agent(self, name: str, make: AgentFactory) -> None:
+        """Let `--isobench-agent` name an agent; `make` gets the text after the colon, and the session's folders."""
+        _add("agent", self.agents, name, make)
+
+    def add_workload(self, kind: str, make: WorkloadFactory) -> None:
+        """Let tasks name a kind of workload."""
+        _add("workload", self.workloads, kind, make)
+
+    def sandbox(self, name: str) -> SandboxProvider:
+        """Make the provider that a name stands for."""
+        return _find("--isobench-sandbox", "sandbox", self.sandboxes, name)()
+
+    def agent(self, spec: str, context: AgentContext) -> Agent:
+        """Make the agent that `NAME` or `NAME:ARGUMENT` stands for; a name that nobody registered is a folder of recorded patches."""
+        from pytest_isobench.agents.recorded import recorded
+
+        name, colon, argument = spec.partition(":")
+        if name in self.agents:
+            return self.agents[name](argument, context)
+        return recorded(spec if colon else name, context, tuple(self.agents))
+
+
+def default_registry() -> Registry:
+    """Return a register that holds the built-ins."""
+    registry = Registry()
+    for name, path in SANDBOXES.items():
+        registry.add_sandbox(name, _lazy(path))
+    for name, path in AGENTS.items():
+        registry.add_agent(name, _lazy(path))
+    for name, path in WORKLOADS.items():
+        registry.add_workload(name, _lazy(path))
+    return registry
+
+
+def _lazy(path: str) -> Callable[..., Any]:
+    module, _, name = path.partition(":")
+
+    def make(*arguments: Any) -> Any:
+        return getattr(import_module(module), name)(*arguments)
+
+    return make
+
+
+def _add(what: str, table: dict[str, T], name: str, make: T) -> None:
+    if name in table:
+        raise UsageError(f"{what} {name!r} is registered already; choose another name")
+    if not name.replace("_", "").replace("-", "").isalnum():
+        raise UsageError(f"{what} {name!r}: a name is made of letters, digits, '-' and '_'")
+    table[name] = make
+
+
+def _find(option: str, what: str, table: Mapping[str, T], name: str) -> T:
+    if name not in table:
+        raise UsageError(f"{option}={name}: there is no such {what}{nearest(name, table)}; there are {', '.join(table)}")
+    return table[name]
