@@ -9,6 +9,8 @@ Requests to a candidate:  length of the payload (8 bytes), operation (1 byte), n
 Answers of a candidate:   length of the payload (8 bytes), status (1 byte: 0 done, 1 exception), nonce (16 bytes), payload.
 """
 
+from __future__ import annotations
+
 import ctypes
 import gc
 import json
@@ -21,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any, BinaryIO, Callable, NoReturn
 
 FRAME = struct.Struct(">QB16s")
 READY = b"\0" * 16
@@ -38,7 +41,7 @@ class ControllerGone(Exception):
 class Broken(Exception):
     """A candidate did not answer as it should: (status, detail)."""
 
-    def __init__(self, status, detail):
+    def __init__(self, status: str, detail: str) -> None:
         super().__init__(status, detail)
         self.status, self.detail = status, detail
 
@@ -46,9 +49,9 @@ class Broken(Exception):
 # Processes ---------------------------------------------------------------------------------------------------------------------
 
 
-def children(pid):
+def children(pid: int) -> list[int]:
     """The children of a process, in all of its threads."""
-    found = []
+    found: list[int] = []
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{thread}/children") as file:
@@ -58,16 +61,17 @@ def children(pid):
     return found
 
 
-def tree(pid):
+def tree(pid: int) -> list[int]:
     """A process and everything below it."""
-    found, todo = [], [pid]
+    found: list[int] = []
+    todo = [pid]
     while todo:
         found.append(todo.pop())
         todo += children(found[-1])
     return found
 
 
-def cpu_of(pid):
+def cpu_of(pid: int) -> int:
     """CPU time of a process in nanoseconds: its clock as clock_getcpuclockid(3) numbers it."""
     try:
         return time.clock_gettime_ns((~pid << 3) | 2)
@@ -75,19 +79,19 @@ def cpu_of(pid):
         return 0
 
 
-def send_signal(pid, number):
+def send_signal(pid: int, number: int) -> None:
     try:
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
         pass
 
 
-def alive(pid):
+def alive(pid: int) -> bool:
     """Whether a process still is more than an entry that nobody has collected."""
     return read_text(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1] not in ([], ["Z"])
 
 
-def read_text(path):
+def read_text(path: str) -> str:
     try:
         with open(path) as file:
             return file.read()
@@ -95,36 +99,50 @@ def read_text(path):
         return ""
 
 
-def write_text(path, text):
+def write_text(path: str, text: str) -> None:
     with open(path, "w") as file:
         file.write(text)
+
+
+def set_freezer(path: str, *, frozen: bool) -> None:
+    """Freeze or thaw a control group of version 1 (freezer.state) or 2 (cgroup.freeze), and wait until it is."""
+    if path.endswith("freezer.state"):
+        state, wanted = path, "FROZEN" if frozen else "THAWED"
+        write_text(path, wanted)
+    else:
+        state, wanted = os.path.join(os.path.dirname(path), "cgroup.events"), f"frozen {int(frozen)}"
+        write_text(path, str(int(frozen)))
+    for _ in range(10_000):
+        if wanted in read_text(state):
+            return
+    raise OSError(f"{path} did not become {wanted!r}")
 
 
 class Cell:
     """A started process with everything below it: to freeze, to account for, and to kill."""
 
-    def __init__(self, root, cgroups, cores):
+    def __init__(self, root: int, cgroups: list[str], cores: list[int]) -> None:
         self.root, self.cores = root, set(cores)
         self.frozen = False
         self.usage_at_freeze = 0
         self.freezer = next((path for g in cgroups for path in (f"{g}/freezer.state", f"{g}/cgroup.freeze") if os.path.exists(path)), None)
         self.account = next((path for g in cgroups for path in (f"{g}/cpuacct.usage", f"{g}/cpu.stat") if os.path.exists(path)), None)
 
-    def usage(self):
+    def usage(self) -> int:
         """CPU nanoseconds used by all of it so far."""
         if self.account is None:
             return sum(map(cpu_of, tree(self.root)))
         text = read_text(self.account)
         return int(text.split()[1]) * 1000 if text.startswith("usage_usec") else int(text or 0)
 
-    def freeze(self):
+    def freeze(self) -> None:
         if self.freezer is None:
             self._stop_tree()
         else:
-            self._set_freezer(True)
+            set_freezer(self.freezer, frozen=True)
         self.frozen, self.usage_at_freeze = True, self.usage()
 
-    def thaw(self):
+    def thaw(self) -> int:
         """Let it go on; return the CPU nanoseconds that it used although it was frozen."""
         if not self.frozen:
             return 0
@@ -133,13 +151,13 @@ class Cell:
             for pid in reversed(tree(self.root)):
                 send_signal(pid, signal.SIGCONT)
         else:
-            self._set_freezer(False)
+            set_freezer(self.freezer, frozen=False)
         self.frozen = False
         return max(0, stolen)
 
-    def _stop_tree(self):
+    def _stop_tree(self) -> None:
         """Stop every process; look again until nobody new was born meanwhile."""
-        stopped = set()
+        stopped: set[int] = set()
         for _ in range(100):
             fresh = [pid for pid in tree(self.root) if pid not in stopped]
             if not fresh:
@@ -148,17 +166,7 @@ class Cell:
                 send_signal(pid, signal.SIGSTOP)
             stopped.update(fresh)
 
-    def _set_freezer(self, frozen):
-        version1 = self.freezer.endswith("freezer.state")
-        write_text(self.freezer, ("FROZEN" if frozen else "THAWED") if version1 else str(int(frozen)))
-        state = self.freezer if version1 else os.path.join(os.path.dirname(self.freezer), "cgroup.events")
-        wanted = ("FROZEN" if frozen else "THAWED") if version1 else f"frozen {int(frozen)}"
-        for _ in range(10_000):
-            if wanted in read_text(state):
-                return
-        raise OSError(f"{self.freezer} did not become {wanted!r}")
-
-    def notes(self):
+    def notes(self) -> list[str]:
         """What is odd about the living processes."""
         found = set()
         for pid in tree(self.root)[1:] or [self.root]:
@@ -169,12 +177,12 @@ class Cell:
                 continue
         return sorted(found)
 
-    def max_rss(self):
+    def max_rss(self) -> int:
         """Bytes: the largest peak among the living processes."""
         peaks = [line.split()[1] for pid in tree(self.root) for line in read_text(f"/proc/{pid}/status").splitlines() if line.startswith("VmHWM")]
         return max(map(int, peaks), default=0) * 1024
 
-    def kill(self):
+    def kill(self) -> None:
         """Kill all of it, the root last, so that it goes on adopting orphans until none is left."""
         self.freeze()
         deadline = time.monotonic() + 10
@@ -186,12 +194,12 @@ class Cell:
         self.thaw()
 
 
-def spawn(spec, stdin, stdout, stderr):
+def spawn(spec: dict[str, Any], stdin: int | BinaryIO, stdout: int, stderr: int | BinaryIO) -> subprocess.Popen[bytes]:
     """Start a process as its description says: limits, control groups, cores, user, and dying with us."""
     files = [(os.open(path, os.O_RDONLY), number) for path, number in spec["descriptors"].items()]
     limits = [(getattr(resource, name), value) for name, value in spec["limits"].items()]
 
-    def enter():
+    def enter() -> None:
         for group in spec["cgroups"]:
             write_text(f"{group}/cgroup.procs", "0")
         for limit, value in limits:
@@ -226,7 +234,7 @@ def spawn(spec, stdin, stdout, stderr):
             os.close(opened)
 
 
-def keep(argv):
+def keep(argv: list[str]) -> int:
     """Be the parent of a process where no pid namespace is: adopt its orphans, and kill all of them at the end."""
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -253,7 +261,7 @@ def keep(argv):
 class Candidate:
     """A resident worker, spoken to over its own pair of pipes."""
 
-    def __init__(self, spec):
+    def __init__(self, spec: dict[str, Any]) -> None:
         request_end, self.requests = os.pipe()
         self.answers, answer_end = os.pipe()
         self.log = tempfile.TemporaryFile()
@@ -267,13 +275,13 @@ class Candidate:
         self.ready = False
         self.processes_at_start = 0
 
-    def wait_until_ready(self, timeout):
+    def wait_until_ready(self, timeout: float) -> None:
         if self.ready:
             return
         self._receive(READY, time.monotonic() + timeout, 0)
         self.ready, self.processes_at_start = True, len(tree(self.process.pid))
 
-    def exchange(self, operation, payload, timeout, limit):
+    def exchange(self, operation: int, payload: bytes, timeout: float, limit: int) -> tuple[int, int, bytes]:
         """One request and its complete answer: (nanoseconds, status byte, payload). Raises `Broken`."""
         if select.select([self.answers], [], [], 0)[0] and self.process.poll() is None:
             raise Broken("protocol", "unasked-for bytes on the private pipe")
@@ -285,7 +293,7 @@ class Candidate:
         status, answer = self._receive(nonce, deadline, limit)
         return clock() - begin, status, answer
 
-    def _send(self, data, deadline):
+    def _send(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)
         while view:
             try:
@@ -295,7 +303,7 @@ class Candidate:
             except BrokenPipeError:
                 raise self._end() from None
 
-    def _receive(self, nonce, deadline, limit):
+    def _receive(self, nonce: bytes, deadline: float, limit: int) -> tuple[int, bytes]:
         length, status, echoed = FRAME.unpack(self._read(FRAME.size, deadline))
         if echoed != nonce or status > 1:
             raise Broken("protocol", "an answer that belongs to no request")
@@ -303,7 +311,7 @@ class Candidate:
             raise Broken("oversized", f"an answer of {length} bytes; {limit} are allowed")
         return status, self._read(length, deadline)
 
-    def _read(self, size, deadline):
+    def _read(self, size: int, deadline: float) -> bytes:
         parts = []
         while size:
             wait_for(self.answers, select.POLLIN, deadline)
@@ -314,7 +322,7 @@ class Candidate:
             size -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _end(self):
+    def _end(self) -> Broken:
         """It closed its pipe: it has ended, or pretends to."""
         try:
             code = self.process.wait(timeout=2)
@@ -322,7 +330,7 @@ class Candidate:
             return Broken("protocol", "closed its private pipe")
         return Broken("exited", f"ended with status {code}")
 
-    def stop(self):
+    def stop(self) -> tuple[dict[str, Any], bytes]:
         """Kill it; what remained of it."""
         code = self.process.poll()
         extra = max(0, len(tree(self.process.pid)) - self.processes_at_start) if code is None else 0
@@ -338,7 +346,7 @@ class Candidate:
         return {"returncode": code, "processes": extra, "max_rss": peak, "notes": notes}, log
 
 
-def wait_for(descriptor, event, deadline):
+def wait_for(descriptor: int, event: int, deadline: float) -> None:
     """Wait until a descriptor is ready, the time is over or the controller is gone."""
     poll = select.poll()
     poll.register(descriptor, event)
@@ -357,7 +365,7 @@ def wait_for(descriptor, event, deadline):
 class Command:
     """One command that runs to its end while its two outputs are read."""
 
-    def __init__(self, spec, stdin, limit, on_output):
+    def __init__(self, spec: dict[str, Any], stdin: bytes, limit: int, on_output: Callable[[int, bytes], None]) -> None:
         self.limit, self.on_output = limit, on_output
         self.kept, self.truncated = [bytearray(), bytearray()], False
         pipes = [os.pipe(), os.pipe()]
@@ -376,7 +384,7 @@ class Command:
                 os.close(write)
         self.cell = Cell(self.process.pid, spec["cgroups"], spec["cores"])
 
-    def finish(self, timeout):
+    def finish(self, timeout: float) -> dict[str, Any]:
         """Wait for the end, by its own will or by ours; the facts about it."""
         watch = os.pidfd_open(self.process.pid)
         try:
@@ -396,7 +404,7 @@ class Command:
         facts = {"returncode": self.process.returncode, "wall": wall / 1e9, "user": usage.ru_utime, "system": usage.ru_stime}
         return {**facts, "max_rss": usage.ru_maxrss * 1024, "timed_out": timed_out, "truncated": self.truncated}
 
-    def _read_until(self, watch, deadline):
+    def _read_until(self, watch: int | None, deadline: float) -> bool:
         """Read the outputs until the process ends (True) or the time is over (False). Without `watch`, read what is there already."""
         poll = select.poll()
         poll.register(0, 0)
@@ -414,7 +422,7 @@ class Command:
                 if not self._take(descriptor):
                     poll.unregister(descriptor)
 
-    def _take(self, descriptor):
+    def _take(self, descriptor: int) -> bytes:
         data = os.read(descriptor, CHUNK)
         index = self.reads.index(descriptor)
         self.on_output(index, data)
@@ -423,7 +431,7 @@ class Command:
         self.kept[index] += data[:room]
         return data
 
-    def _close(self):
+    def _close(self) -> None:
         for read in self.reads:
             os.close(read)
 
@@ -431,14 +439,18 @@ class Command:
 # The controller's requests -----------------------------------------------------------------------------------------------------
 
 
+Answer = tuple[dict[str, Any], list[bytes]]
+"""A header and its blobs."""
+
+
 class Server:
     """Answers the controller's requests, one at a time."""
 
-    def __init__(self, source, sink):
+    def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
         self.source, self.sink = source, sink
-        self.candidates = {}
+        self.candidates: dict[str, Candidate] = {}
 
-    def serve(self):
+    def serve(self) -> NoReturn:
         while True:
             header, blobs = self.receive()
             try:
@@ -447,18 +459,18 @@ class Server:
                 answer, out = {"error": f"{type(error).__name__}: {error}"}, []
             self.send(answer, out)
 
-    def receive(self):
+    def receive(self) -> tuple[dict[str, Any], list[bytes]]:
         (size,) = struct.unpack(">I", self._exactly(4))
         header = json.loads(self._exactly(size))
         return header, [self._exactly(length) for length in header["blobs"]]
 
-    def _exactly(self, size):
+    def _exactly(self, size: int) -> bytes:
         data = self.source.read(size)
         if len(data) != size:
             raise ControllerGone
         return data
 
-    def send(self, header, blobs):
+    def send(self, header: dict[str, Any], blobs: list[bytes]) -> None:
         text = json.dumps({**header, "blobs": [len(blob) for blob in blobs]}).encode()
         try:
             self.sink.write(struct.pack(">I", len(text)) + text)
@@ -468,35 +480,37 @@ class Server:
         except BrokenPipeError:
             raise ControllerGone from None
 
-    def close(self):
+    def close(self) -> None:
         for candidate in self.candidates.values():
             candidate.stop()
         self.candidates.clear()
 
-    def do_hello(self, header):
-        return {"pid": os.getpid(), "python": sys.version.split()[0], "resolution": time.get_clock_info("perf_counter").resolution}, []
+    def do_hello(self, _header: dict[str, Any]) -> Answer:
+        return {"pid": os.getpid()}, []
 
-    def do_mount(self, header):
+    def do_mount(self, header: dict[str, Any]) -> Answer:
         for mount in header["mounts"]:
             argv = ["mount", "-t", mount["type"], "-o", mount["options"], mount["source"], mount["target"]]
-            done = subprocess.run(argv, capture_output=True, text=True, errors="replace")
+            done = subprocess.run(argv, check=False, capture_output=True, text=True, errors="replace")
             if done.returncode:
                 return {"error": f"{' '.join(argv)}: {done.stderr.strip()}"}, []
         return {}, []
 
-    def do_start(self, header):
+    def do_start(self, header: dict[str, Any]) -> Answer:
         self.candidates[header["name"]] = Candidate(header["process"])
         return {}, []
 
-    def do_ask(self, header, payload):
+    def do_ask(self, header: dict[str, Any], payload: bytes) -> Answer:
         reply, answer = self.play(header["name"], [(ord(header["operation"]), payload)], header["timeout"], header["limit"])
         return reply, [answer]
 
-    def do_turns(self, header, *inputs):
+    def do_turns(self, header: dict[str, Any], *inputs: bytes) -> Answer:
         """In every turn each arm in order prepares its inputs and runs on them. An arm that failed sits out the rest."""
         gc.disable()
-        played, answers, failed = [], [], set()
-        for turn, (order, payload) in enumerate(zip(header["orders"], inputs)):
+        played: list[dict[str, Any]] = []
+        answers: list[bytes] = []
+        failed: set[str] = set()
+        for turn, (order, payload) in enumerate(zip(header["orders"], inputs, strict=True)):
             for name in order:
                 if name not in failed:
                     reply, answer = self.play(name, [(ord("P"), payload), (ord("R"), b"")], header["timeout"], header["limit"])
@@ -507,10 +521,11 @@ class Server:
         gc.enable()
         return {"played": played}, answers
 
-    def play(self, name, requests, timeout, limit):
+    def play(self, name: str, requests: list[tuple[int, bytes]], timeout: float, limit: int) -> tuple[dict[str, Any], bytes]:
         """Thaw a candidate, make the requests, freeze it again: what the clock says of the last one, and its answer."""
         candidate = self.candidates[name]
-        reply = {"status": "ok", "seconds": 0.0, "cpu": 0.0, "prepare": 0.0, "stolen": candidate.cell.thaw() / 1e9, "detail": ""}
+        reply: dict[str, Any] = {"status": "ok", "seconds": 0.0, "cpu": 0.0, "prepare": 0.0, "detail": ""}
+        reply["stolen"] = candidate.cell.thaw() / 1e9
         answer = b""
         try:
             candidate.wait_until_ready(timeout)
@@ -529,7 +544,7 @@ class Server:
         candidate.cell.freeze()
         return reply, answer
 
-    def do_stop(self, header):
+    def do_stop(self, header: dict[str, Any]) -> Answer:
         remains, logs = [], []
         for name in header["names"]:
             if name in self.candidates:
@@ -538,8 +553,8 @@ class Server:
                 logs.append(log)
         return {"remains": remains}, logs
 
-    def do_run(self, header, stdin):
-        def forward(index, data):
+    def do_run(self, header: dict[str, Any], stdin: bytes) -> Answer:
+        def forward(index: int, data: bytes) -> None:
             if header["stream"] and data:
                 self.send({"output": index}, [data])
 
@@ -547,7 +562,7 @@ class Server:
         return command.finish(header["timeout"]), [bytes(kept) for kept in command.kept]
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     if argv[1:2] == ["--keep"]:
         return keep(argv[2:])
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

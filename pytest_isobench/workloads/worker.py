@@ -5,6 +5,8 @@ be rewritten in memory by the code that it imports; nothing of what it says is b
 The frames are described in the supervisor.
 """
 
+from __future__ import annotations
+
 import base64
 import gc
 import json
@@ -15,6 +17,7 @@ import struct
 import sys
 import traceback
 import types
+from typing import Any, BinaryIO, Callable
 
 FRAME = struct.Struct(">QB16s")
 ERROR_LIMIT = 16 * 1024
@@ -23,11 +26,11 @@ ERROR_LIMIT = 16 * 1024
 class Worker:
     """Holds the workload's functions and what they were given."""
 
-    def __init__(self):
-        self.workload = None
-        self.prepared = []
+    def __init__(self) -> None:
+        self.workload: Any = None
+        self.prepared: list[Any] = []
 
-    def load(self, payload):
+    def load(self, payload: bytes) -> dict[str, bool]:
         """Import the workload, and with it the code under test."""
         request = json.loads(payload)
         sys.path[:0] = map(os.path.abspath, request["paths"])
@@ -40,12 +43,12 @@ class Worker:
         self.workload = module
         return {"prepare": hasattr(module, "prepare"), "check": hasattr(module, "check")}
 
-    def inputs(self, payload):
+    def inputs(self, payload: bytes) -> list[Any]:
         """Make fresh inputs; asked of the trusted oracle only."""
         request = json.loads(payload)
         return [self.workload.inputs(random.Random(f"{request['seed']}:{index}")) for index in range(request["count"])]
 
-    def prepare(self, payload, collect=gc.collect, enable=gc.enable):
+    def prepare(self, payload: bytes, collect: Callable[[], int] = gc.collect, enable: Callable[[], None] = gc.enable) -> None:
         """Take the inputs of one sample, untimed."""
         inputs = decode(payload)
         step = getattr(self.workload, "prepare", None)
@@ -53,19 +56,19 @@ class Worker:
         enable()
         collect()
 
-    def run(self, _payload):
+    def run(self, _payload: bytes) -> list[Any]:
         """The timed part: all calls of one sample."""
         run = self.workload.run
         answers = [run(value) for value in self.prepared]
         self.prepared = []
         return answers
 
-    def check(self, payload):
+    def check(self, payload: bytes) -> list[str | None]:
         """Judge answers by the workload's own check; asked of the trusted oracle only."""
         request = decode(payload)
-        return [self._check_one(*case) for case in zip(request["inputs"], request["answers"], request["references"])]
+        return [self._check_one(*case) for case in zip(request["inputs"], request["answers"], request["references"], strict=True)]
 
-    def _check_one(self, value, answer, reference):
+    def _check_one(self, value: Any, answer: Any, reference: Any) -> str | None:
         try:
             self.workload.check(value, answer, reference)
         except AssertionError as error:
@@ -74,11 +77,11 @@ class Worker:
             return f"the workload's check failed with {type(error).__name__}: {error}"
         return None
 
-    def echo(self, _payload):
+    def echo(self, _payload: bytes) -> None:
         """Nothing: what the transport itself costs."""
 
 
-def encode_other(value):
+def encode_other(value: Any) -> dict[str, str]:
     """Plain data beyond JSON's own: bytes, and arrays as npy without pickle."""
     if isinstance(value, (bytes, bytearray)):
         return {"__bytes__": base64.b64encode(value).decode()}
@@ -93,7 +96,7 @@ def encode_other(value):
     raise TypeError(f"an answer must be plain data (numbers, text, lists, dicts, bytes, arrays), not {type(value).__name__}")
 
 
-def decode_other(mapping):
+def decode_other(mapping: dict[str, Any]) -> Any:
     if len(mapping) == 1:
         if "__bytes__" in mapping:
             return base64.b64decode(mapping["__bytes__"])
@@ -106,14 +109,21 @@ def decode_other(mapping):
     return mapping
 
 
-def decode(payload):
+def decode(payload: bytes) -> Any:
     return json.loads(payload, object_hook=decode_other)
 
 
-def serve(requests, answers):
+def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer until the pipe closes."""
     worker = Worker()
-    operations = {"L": worker.load, "I": worker.inputs, "P": worker.prepare, "R": worker.run, "C": worker.check, "E": worker.echo}
+    operations: dict[str, Callable[[bytes], Any]] = {
+        "L": worker.load,
+        "I": worker.inputs,
+        "P": worker.prepare,
+        "R": worker.run,
+        "C": worker.check,
+        "E": worker.echo,
+    }
     answers.write(FRAME.pack(0, 0, b"\0" * 16))
     answers.flush()
     while header := requests.read(FRAME.size):
@@ -127,7 +137,7 @@ def serve(requests, answers):
         answers.flush()
 
 
-def main():
+def main() -> None:
     """Move the private pipe away from stdin and stdout, so that a print goes to the log."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
