@@ -179,8 +179,8 @@ class Cell:
 
     def max_rss(self) -> int:
         """Bytes: the largest peak among the living processes."""
-        peaks = [line.split()[1] for pid in tree(self.root) for line in read_text(f"/proc/{pid}/status").splitlines() if line.startswith("VmHWM")]
-        return max(map(int, peaks), default=0) * 1024
+        lines = "".join(read_text(f"/proc/{pid}/status") for pid in tree(self.root)).splitlines()
+        return max((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), default=0) * 1024
 
     def kill(self) -> None:
         """Kill all of it, the root last, so that it goes on adopting orphans until none is left."""

@@ -131,6 +131,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         payload = requests.read(length)
         try:
             status, answer = 0, json.dumps(operations[chr(operation)](payload), default=encode_other).encode()
+            sys.stdout.flush()
         except BaseException:
             status, answer = 1, traceback.format_exc()[-ERROR_LIMIT:].encode(errors="replace")
         answers.write(FRAME.pack(len(answer), status, nonce) + answer)
