@@ -227,7 +227,7 @@ def spawn(spec: dict[str, Any], stdin: int | BinaryIO, stdout: int, stderr: int 
             env=spec["environment"],
             preexec_fn=enter,
             start_new_session=True,
-            pass_fds=[number for _, number in files],
+            close_fds=False,  # all of ours close themselves; those of `files` stay
         )
     finally:
         for opened, _ in files:

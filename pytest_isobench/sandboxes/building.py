@@ -1,0 +1,97 @@
+"""What happens to an arm's tree before it is measured: patches, install commands, bytecode. The same in every sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from pytest_isobench.errors import DoesNotApplyError, DoesNotBuildError, SandboxError
+from pytest_isobench.models.task import Resources
+from pytest_isobench.sandboxes.base import ExecResult
+
+RESOURCES = Resources(memory_mb=8192, pids=1024, disk_mb=4096)
+"""What builds may use."""
+APPLY_TIMEOUT, INSTALL_TIMEOUT, SETTLE_TIMEOUT = 120.0, 1800.0, 900.0
+"""Seconds."""
+SHOWN_LINES = 20
+GIT = {
+    "GIT_DIR": "/nonexistent",  # a repository around or in the tree would change what `git apply` does
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+}
+
+
+class Run(Protocol):
+    """Runs a command in the arm's writable tree, confined and without network."""
+
+    def __call__(
+        self, argv: Sequence[str], *, variables: Mapping[str, str] | None = None, stdin: bytes = b"", timeout: float
+    ) -> ExecResult: ...
+
+
+def require_interpreter(run: Run) -> None:
+    """Start the arm's interpreter once, so that what fails later is not the machine's failure.
+
+    Raises:
+        SandboxError: it does not start.
+    """
+    _require(run, "the environment's interpreter", "{python}", "-I", "-S", "-c", "pass")
+
+
+def apply(run: Run, patch: str) -> None:
+    """Apply a patch as a whole or not at all; an empty one changes nothing.
+
+    Raises:
+        DoesNotApplyError: it does not fit, or holds what a patch must not.
+    """
+    from pytest_isobench.dataset.patches import vet
+
+    if problems := vet(patch):
+        raise DoesNotApplyError("the patch is refused: " + "; ".join(str(problem) for problem in problems))
+    if not patch.strip():
+        return
+    _require(run, "git", "git", "--version")
+    if (strict := _git_apply(run, patch)).returncode and _git_apply(run, patch, "--recount").returncode:
+        raise DoesNotApplyError(f"git apply refuses the patch:\n{last_lines(strict)}")
+
+
+def install(run: Run, command: str) -> None:
+    """Run one install command.
+
+    Raises:
+        DoesNotBuildError: it fails, or takes too long.
+    """
+    result = run(["/bin/sh", "-c", command], timeout=INSTALL_TIMEOUT)
+    if result.timed_out:
+        raise DoesNotBuildError(f"install command {command!r} still ran after {INSTALL_TIMEOUT:.0f} s:\n{last_lines(result)}")
+    if result.returncode:
+        raise DoesNotBuildError(f"install command {command!r} ended with status {result.returncode}:\n{last_lines(result)}")
+
+
+def settle(run: Run, since: int) -> None:
+    """Make the tree ready to be measured; `since` (nanoseconds) is when the arm was placed: bytecode from before is its own.
+
+    Raises:
+        DoesNotBuildError: a source breaks the compiler itself; a mere syntax error does not.
+    """
+    result = run(["{python}", "-I", "-S", "{settle}", "{tree}", str(since)], timeout=SETTLE_TIMEOUT)
+    if result.returncode:
+        raise DoesNotBuildError(f"the tree's bytecode could not be compiled (status {result.returncode}):\n{last_lines(result)}")
+
+
+def _require(run: Run, what: str, *argv: str) -> None:
+    result = run(argv, timeout=60.0)
+    if result.returncode:
+        raise SandboxError(f"{what} does not start in the sandbox (status {result.returncode}):\n{last_lines(result)}")
+
+
+def _git_apply(run: Run, patch: str, *options: str) -> ExecResult:
+    text = patch.encode(errors="surrogateescape")
+    return run(["git", "apply", "--whitespace=nowarn", *options], variables=GIT, stdin=text, timeout=APPLY_TIMEOUT)
+
+
+def last_lines(result: ExecResult) -> str:
+    """Return the end of what a command printed, fit to be shown."""
+    text = (result.stdout + result.stderr).decode(errors="replace").replace("\r", "")
+    clean = "".join(character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return "\n".join(clean.rstrip().splitlines()[-SHOWN_LINES:])

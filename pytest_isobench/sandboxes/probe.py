@@ -1,0 +1,83 @@
+"""What this machine allows a local sandbox to do, found by trying it."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_isobench.models.result import Isolation
+from pytest_isobench.sandboxes import bubblewrap, cgroups, seccomp, users
+
+OWN_NAMESPACES = ("unshare", "--mount", "--ipc", "--propagation", "private")
+"""What root's supervisor is started through: its mounts end with it, even when it is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What was found."""
+
+    drops: bool
+    """Whether candidates can be given users of their own: root runs the tests."""
+    mounts: bool
+    """Whether the supervisor can mount overlays in a namespace of its own."""
+    bubblewrap: bubblewrap.Program | str
+    """The program, or why there is none."""
+    groups: tuple[cgroups.Hierarchy, ...]
+    no_filter: str | None
+    """Why system calls cannot be filtered; None when they can."""
+
+
+@functools.cache
+def probe() -> Abilities:
+    """Try what this machine allows; once per process."""
+    drops = users.can_drop()
+    return Abilities(
+        drops=drops,
+        mounts=drops and _can_mount(),
+        bubblewrap=bubblewrap.find(users.IDS.start if drops else None),
+        groups=cgroups.find(),
+        no_filter=seccomp.obstacle(),
+    )
+
+
+def isolation(abilities: Abilities, *, confined: bool) -> Isolation:
+    """Say what holds, with bubblewrap (`confined`) or without."""
+    return Isolation(
+        sandbox="local",
+        filesystem=confined,
+        network=confined,
+        processes=confined,
+        user=confined or abilities.drops,
+        limits=cgroups.limited(abilities.groups),
+        notes=tuple(_notes(abilities, confined=confined)),
+    )
+
+
+def _notes(abilities: Abilities, *, confined: bool) -> list[str]:
+    notes = []
+    if not confined:
+        reason = abilities.bubblewrap if isinstance(abilities.bubblewrap, str) else "bubblewrap is switched off"
+        reach = "everything that every user can read" if abilities.drops else "all your files, change them, stop your processes"
+        notes.append(f"NOT ISOLATED: {reason}; the patch under test can read {reach}, use the network and see other processes")
+    elif abilities.no_filter:
+        notes.append(abilities.no_filter)
+    if not cgroups.limited(abilities.groups):
+        notes.append("no control groups here: memory is limited for each process of a candidate, not for all of them together")
+    return notes
+
+
+def _can_mount() -> bool:
+    """Mount an overlay where sandboxes live, in a namespace that ends at once."""
+    with tempfile.TemporaryDirectory(prefix="isobench-probe-") as name:
+        folder = Path(name)
+        for part in ("lower", "upper", "work", "tree"):
+            (folder / part).mkdir()
+        options = f"lowerdir={folder}/lower,upperdir={folder}/upper,workdir={folder}/work"
+        argv = [*OWN_NAMESPACES, "mount", "-t", "overlay", "-o", options, "overlay", f"{folder}/tree"]
+        try:
+            return subprocess.run(argv, capture_output=True, check=False).returncode == 0
+        except FileNotFoundError:
+            return False
