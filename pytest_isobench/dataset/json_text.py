@@ -1,0 +1,101 @@
+"""JSON with positions: strict values, and the place of a value in the text."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from pytest_isobench.dataset.records import Location, Problem, Raw
+
+DEPTH = 64
+"""Levels of nesting that a record may have."""
+
+_PLAIN = json.JSONDecoder()
+_DIGITS = 64
+"""Digits of the longest number: longer ones are mistakes, and slow to convert."""
+
+
+def parse(text: str, at: int, *, line: int) -> Raw:
+    """Parse the value at a position of valid JSON text, noting what JSON proper forbids: a name twice, NaN, infinities.
+
+    `line` is the number of the line on which it starts.
+    """
+    problems: list[Problem] = []
+    value, _ = _strict(problems).raw_decode(text, at)
+    if deeper(value, DEPTH):
+        problems.append(Problem(f"is nested deeper than {DEPTH} levels"))
+    return Raw(
+        value=value,
+        line=line,
+        problems=tuple(problems),
+        find_line=lambda location: line + text.count("\n", at, find(text, at, location)),
+    )
+
+
+def find(text: str, at: int, location: Location) -> int:
+    """Return the position of a member's name, or of an item, as deep inside the value at `at` as the location exists."""
+    found = at
+    for step in location:
+        inside = next((place for place in members(text, at) if place[0] == step), None)
+        if inside is None:
+            break
+        _, found, at = inside
+    return found
+
+
+def members(text: str, at: int) -> Iterator[tuple[str | int, int, int]]:
+    """Yield name (or index), its position and the value's position of all members of the object or array at `at` of valid JSON text."""
+    if text[at] not in "{[":
+        return
+    is_object, index, at = text[at] == "{", 0, skip(text, at + 1)
+    while text[at] not in "}]":
+        name, start = index, at
+        if is_object:
+            name, at = _PLAIN.raw_decode(text, at)
+            at = skip(text, skip(text, at) + 1)
+        yield name, start, at
+        _, at = _PLAIN.raw_decode(text, at)
+        at, index = skip(text, at), index + 1
+        if text[at] == ",":
+            at = skip(text, at + 1)
+
+
+def deeper(value: object, limit: int) -> bool:
+    """Whether lists and mappings are nested in more than `limit` levels."""
+    level = [value]
+    for _ in range(limit):
+        level = [child for item in level if isinstance(item, dict | list) for child in (item.values() if isinstance(item, dict) else item)]
+    return any(isinstance(item, dict | list) for item in level)
+
+
+def skip(text: str, at: int) -> int:
+    """Return the position of the next character that is not blank."""
+    while at < len(text) and text[at] in " \t\r\n":
+        at += 1
+    return at
+
+
+def _strict(problems: list[Problem]) -> json.JSONDecoder:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        if len(value) < len(pairs):
+            names = [name for name, _ in pairs]
+            problems.append(Problem(f"the name {next(name for name in names if names.count(name) > 1)!r} is given twice"))
+        return value
+
+    def constant(text: str) -> None:
+        problems.append(Problem(f"{text} is not a number in JSON; leave the field out"))
+
+    def number(text: str) -> float | int | None:
+        if len(text) > _DIGITS:
+            problems.append(Problem(f"{text[:20]}... has {len(text)} digits, too many for a number"))
+            return None
+        value = float(text) if set(text) & set(".eE") else int(text)
+        if not math.isfinite(value):
+            problems.append(Problem(f"{text} is too large for a number"))
+            return None
+        return value
+
+    return json.JSONDecoder(object_pairs_hook=unique, parse_constant=constant, parse_float=number, parse_int=number)
