@@ -41,13 +41,11 @@ class ReportWriter:
             self._repeated.append(f"{result.case}: reported more than once in this session; the last result counts")
         self._results[result.case] = result
 
-    def report(self, refused: Iterable[str] = (), *, complete: bool = False) -> Report:
+    def report(self, refused: Iterable[str] = ()) -> Report:
         """Return the report as it stands now."""
         results = tuple(self._results.values())
         return Report(
             **dict(self._head),
-            finished=now() if complete else None,
-            complete=complete,
             results=results,
             totals=totals_of(results, self._head.configuration.confidence),
             refused=(*self._repeated, *refused),
@@ -55,7 +53,7 @@ class ReportWriter:
 
     def finish(self, refused: Iterable[str] = (), *, complete: bool = True, update: Callable[[Report], Report] | None = None) -> Report:
         """Write the report and close the stream; `complete` is false for a session that was interrupted, `update` has the last word."""
-        report = self.report(refused, complete=complete)
+        report = self.report(refused).model_copy(update={"finished": now(), "complete": complete})
         report = update(report) if update else report
         write_report(self.path, report)
         self._append("end", End(finished=report.finished or now(), complete=report.complete, refused=report.refused))
