@@ -5,7 +5,7 @@ Built-ins come through the same door as those of a conftest. They are stored as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -59,7 +59,14 @@ class Registry:
 
     def sandbox(self, name: str) -> SandboxProvider:
         """Make the provider that a name stands for."""
-        return _find("--isobench-sandbox", "sandbox", self.sandboxes, name)()
+        self.check_sandbox(name)
+        return self.sandboxes[name]()
+
+    def check_sandbox(self, name: str) -> None:
+        """Raise `UsageError` for a name that nobody registered."""
+        if name not in self.sandboxes:
+            known = ", ".join(self.sandboxes)
+            raise UsageError(f"--isobench-sandbox={name}: there is no such sandbox{nearest(name, self.sandboxes)}; there are {known}")
 
     def agent(self, spec: str, context: AgentContext) -> Agent:
         """Make the agent that `NAME` or `NAME:ARGUMENT` stands for; a name that nobody registered is a folder of recorded patches."""
@@ -99,8 +106,3 @@ def _add(what: str, table: dict[str, T], name: str, make: T) -> None:
         raise UsageError(f"{what} {name!r}: a name is made of letters, digits, '-' and '_'")
     table[name] = make
 
-
-def _find(option: str, what: str, table: Mapping[str, T], name: str) -> T:
-    if name not in table:
-        raise UsageError(f"{option}={name}: there is no such {what}{nearest(name, table)}; there are {', '.join(table)}")
-    return table[name]

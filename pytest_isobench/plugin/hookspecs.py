@@ -8,9 +8,10 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_isobench.agents.base import Submission
+    from pytest_isobench.dataset.stubs import Stub
     from pytest_isobench.models.result import Comparison, Report, Result, Verdict
     from pytest_isobench.models.task import Task
-    from pytest_isobench.plugin.cases import Case, TaskRow
+    from pytest_isobench.plugin.cases import Case
     from pytest_isobench.registry import Registry
 
 
@@ -18,7 +19,7 @@ def pytest_isobench_register(config: pytest.Config, registry: Registry) -> None:
     """Add sandboxes, agents and workloads to the registry, under names that options and tasks may then use."""
 
 
-def pytest_isobench_modify_tasks(config: pytest.Config, tasks: list[TaskRow]) -> None:
+def pytest_isobench_modify_tasks(config: pytest.Config, tasks: list[Stub]) -> None:
     """Filter, reorder or extend, in place, the tasks of one task file before cases are made of them."""
 
 
@@ -36,5 +37,6 @@ def pytest_isobench_result(config: pytest.Config, result: Result) -> None:
     """Take note of one case's result as it comes in, in the process that writes the report."""
 
 
-def pytest_isobench_update_report(config: pytest.Config, report: Report) -> None:
-    """Take note of the finished report after it was written, to upload or to show it."""
+@pytest.hookspec(firstresult=True)
+def pytest_isobench_update_report(config: pytest.Config, report: Report) -> Report | None:
+    """Return another report to write in place of the session's, or None to keep it; the place to upload or to show it as well."""

@@ -17,7 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
-CASE = re.compile(r"\[(?P<task>[A-Za-z0-9][A-Za-z0-9._-]*):[^:\]]+:\d+")
+CASE = re.compile(r"\[(?P<task>[A-Za-z0-9][A-Za-z0-9._-]*):(?P<agent>[^:\]]+):(?P<attempt>\d+)")
 FINISHED = pytest.StashKey[bool]()
 
 

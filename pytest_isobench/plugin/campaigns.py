@@ -1,0 +1,176 @@
+"""One campaign per task: the first case that runs has all selected cases of its task measured, the others find their result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_isobench.agents.base import Assignment, Submission
+from pytest_isobench.dataset.sources import open_source
+from pytest_isobench.errors import (
+    DoesNotApplyError,
+    InfrastructureError,
+    IsobenchError,
+    NoPatchError,
+    NotEvaluableError,
+    UsageError,
+)
+from pytest_isobench.measuring.campaign import Entrant, run_campaign
+from pytest_isobench.measuring.history import History
+from pytest_isobench.measuring.journal import Journal
+from pytest_isobench.measuring.leases import lease_cores, lease_gpus
+from pytest_isobench.models.result import Comparison, Failure, Finding, Outcome, Result, TaskState, Verdict
+from pytest_isobench.plugin.progress import observer
+
+if TYPE_CHECKING:
+    from pytest_isobench.dataset.stubs import Stub
+    from pytest_isobench.dataset.versions import VersionSource
+    from pytest_isobench.models.task import Task
+    from pytest_isobench.plugin.cases import Case
+    from pytest_isobench.plugin.run import Run
+
+
+class OpenTask:
+    """A task whose record was read, with its source."""
+
+    def __init__(self, stub: Stub) -> None:
+        self.task: Task = stub.load()
+        self.folder = Path(stub.path).parent
+        self.source: VersionSource = open_source(self.task, self.folder)
+
+
+class Campaigns:
+    """The campaigns that this process has run."""
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._settings = run, run.settings
+        self._found: dict[str, Result | UsageError] = {}
+        self._open: tuple[Stub, OpenTask] | None = None
+        self.observer = observer(run)
+
+    @cached_property
+    def journal(self) -> Journal:
+        return Journal(self._settings.journal)
+
+    @cached_property
+    def history(self) -> History:
+        """What this session has measured already, in a worker that died; to resume, what all earlier ones have."""
+        journals = self._settings.journal.parent if self._settings.resume else self._settings.journal
+        history = History()
+        for folder in sorted({self._settings.journal, *(path for path in journals.glob("*") if path.is_dir())}):
+            earlier = History.read(folder)
+            history.results |= earlier.results
+            history.rounds |= earlier.rounds
+            history.refused += earlier.refused
+        return history
+
+    def open(self, stub: Stub) -> OpenTask:
+        """Read a task's record; the last one is kept. Raises `TaskError`."""
+        if self._open is None or self._open[0] is not stub:
+            self._open = (stub, OpenTask(stub))
+        return self._open[1]
+
+    def submission(self, case: Case) -> Submission:
+        """Return a case's patch. Raises `NoPatchError`, and whatever its agent raises."""
+        found: Submission | None = self._run.config.hook.pytest_isobench_make_patch(config=self._run.config, case=case)
+        if found is None:
+            raise NoPatchError(f"{case.agent} has no patch for {case.stub.id}")
+        return found
+
+    def ask_agent(self, case: Case) -> Submission:
+        """Let the case's own agent hand in its patch."""
+        opened = self.open(case.stub)
+        return case.maker.submit(Assignment(task=opened.task, attempt=case.attempt, source=opened.source, folder=opened.folder))
+
+    def result(self, case: Case, companions: Sequence[Case]) -> Result:
+        """Return the result of a case, measured together with its companions, the other selected cases of its task.
+
+        Raises `UsageError` for a task or an option that cannot be.
+        """
+        if case.id not in self._found:
+            self._measure(case.stub, companions)
+        found = self._found[case.id]
+        if isinstance(found, UsageError):
+            raise found
+        return found
+
+    def _measure(self, stub: Stub, cases: Sequence[Case]) -> None:
+        broken = Failure(kind="InfrastructureError", message="the campaign of this task broke off in another of its cases")
+        self._found.update({case.id: self._bare(case, failure=broken) for case in cases})
+        try:
+            self._found.update(self._campaign(self.open(stub), cases))
+        except UsageError as error:
+            self._found.update(dict.fromkeys((case.id for case in cases), error))
+        except (NotEvaluableError, InfrastructureError) as error:
+            self._found.update({case.id: self._unmeasured(case, error) for case in cases})
+        finally:
+            self.observer.done(stub.id)
+
+    def _campaign(self, opened: OpenTask, cases: Sequence[Case]) -> dict[str, Result]:
+        """Let the agents work and fetch the versions first, since only measuring needs cores for itself."""
+        task, configuration = opened.task, self._settings.configuration
+        provider = self._run.registry.sandbox(configuration.sandbox)
+        entrants, results = self._enter(cases)
+        if not entrants:
+            return results
+        self.observer.phase(task.id, "fetching")
+        opened.source.baseline()
+        opened.source.human()
+        with ExitStack() as leases:
+            self.observer.phase(task.id, "waiting for a free core")
+            leases.enter_context(lease_gpus(task.resources.gpus, configuration.gpu or task.resources.gpu))
+            cores = leases.enter_context(lease_cores(task.resources.cpus))
+            return results | run_campaign(
+                task,
+                entrants,
+                opened.source,
+                provider=provider,
+                workloads=self._run.registry.workloads,
+                configuration=configuration,
+                journal=self.journal,
+                history=self.history,
+                cores=cores,
+                observer=self.observer,
+                judge=self._judge,
+                folder=opened.folder,
+            )
+
+    def _enter(self, cases: Sequence[Case]) -> tuple[list[Entrant], dict[str, Result]]:
+        """Collect the patches: who takes part, and what is known without measuring."""
+        entrants, results = [], {}
+        for case in cases:
+            self.observer.phase(case.stub.id, f"waiting for the patch of {case.agent}")
+            try:
+                submission = self.submission(case)
+            except (NoPatchError, DoesNotApplyError, NotEvaluableError, InfrastructureError) as error:
+                results[case.id] = self._unmeasured(case, error)
+            else:
+                entrants.append(Entrant(case=case.id, agent=case.agent, attempt=case.attempt, submission=submission))
+        return entrants, results
+
+    def _judge(self, task: Task, comparison: Comparison) -> Verdict | None:
+        config = self._run.config
+        verdict: Verdict | None = config.hook.pytest_isobench_judge(config=config, task=task, comparison=comparison)
+        return verdict
+
+    def _unmeasured(self, case: Case, error: IsobenchError) -> Result:
+        """Return the result of a case that did not get as far as a campaign."""
+        if isinstance(error, InfrastructureError):
+            return self._bare(case, failure=Failure(kind=type(error).__name__, message=str(error)))
+        if isinstance(error, NotEvaluableError):
+            note = Finding(kind="not_evaluable", severity="note", message=str(error))
+            return self._bare(case, task_state=TaskState.NOT_EVALUABLE, findings=(note,))
+        outcome = Outcome.NO_PATCH if isinstance(error, NoPatchError) else Outcome.DOES_NOT_APPLY
+        return self._bare(case, verdict=Verdict(outcome=outcome, reasons=(str(error),)))
+
+    def _bare(self, case: Case, **found: object) -> Result:
+        known = {"case": case.id, "task": case.stub.id, "agent": case.agent, "attempt": case.attempt, "repo": case.stub.repo}
+        return Result.model_validate({**known, "configuration": self._settings.configuration, **found})
+
+    def close(self) -> None:
+        """Let go of the journal, if there is one."""
+        if "journal" in self.__dict__:
+            self.journal.close()

@@ -1,0 +1,86 @@
+"""`--isobench-dry-run`: what would run, resolved, without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_isobench.errors import IsobenchError
+from pytest_isobench.plugin.cases import case_of
+
+if TYPE_CHECKING:
+    from pytest_isobench.dataset.stubs import Stub
+    from pytest_isobench.models.task import Task
+    from pytest_isobench.plugin.cases import Case
+    from pytest_isobench.plugin.run import Run
+
+
+def show_plan(run: Run, items: Sequence[pytest.Item]) -> None:
+    """Print the plan."""
+    terminal = run.config.get_terminal_writer()
+    terminal.line()
+    for line in plan(run, items):
+        terminal.line(line)
+
+
+def plan(run: Run, items: Sequence[pytest.Item]) -> Iterator[str]:
+    """Return the plan, line by line."""
+    tasks: dict[Stub, dict[str, Case]] = {}
+    for item in items:
+        if case := case_of(item):
+            tasks.setdefault(case.stub, {})[case.id] = case
+    others = len(items) - sum(case_of(item) is not None for item in items)
+    yield from _session(run)
+    for stub, cases in tasks.items():
+        yield ""
+        yield from _task(stub, list(cases.values()))
+    yield ""
+    counts = f"{sum(map(len, tasks.values()))} cases of {len(tasks)} tasks would run"
+    yield f"{counts}, and {others} other tests" if others else counts
+
+
+def _session(run: Run) -> Iterator[str]:
+    configuration = run.settings.configuration
+    isolation = run.registry.sandbox(configuration.sandbox).isolation()
+    kept = [name for name in ("filesystem", "network", "processes", "user", "limits") if getattr(isolation, name)]
+    yield f"sandbox: {isolation.sandbox} (isolates: {', '.join(kept) or 'nothing'})"
+    yield from (f"  {note}" for note in isolation.notes)
+    arms = f"only {configuration.only}" if configuration.only else "baseline, human, control (a second baseline), and every agent"
+    yield f"arms: {arms}"
+    confidence, budget = f"confidence {configuration.confidence:g}", f"at most {configuration.time_budget:g} s of measuring for each task"
+    yield f"verdicts: margin {configuration.margin:g}, {confidence}, {configuration.require} passes; {budget}"
+
+
+def _task(stub: Stub, cases: list[Case]) -> Iterator[str]:
+    yield stub.id
+    try:
+        task = stub.load()
+    except IsobenchError as error:
+        yield f"  cannot run: {error}"
+        return
+    yield from (f"  {name + ':':<13}{text}" for name, text in _facts(task, cases) if text)
+
+
+def _facts(task: Task, cases: list[Case]) -> Iterator[tuple[str, str]]:
+    source, environment, resources = task.source, task.environment, task.resources
+    place = {"git": "repository", "pypi": "package"}.get(source.kind, "")
+    yield "source", f"{source.kind} {getattr(source, place, '')}".strip()
+    yield "base", source.base or "the parent of the human commit"
+    yield "human", source.human or getattr(source, "patch", None) or ""
+    yield "agents", ", ".join(f"{case.agent} (attempt {case.attempt})" for case in cases)
+    yield "workload", _command(task)
+    yield "checks", ", ".join(f"{check.name} ({' '.join(check.command)})" for check in task.checks)
+    python = f"Python {environment.python}" if environment.python else "this Python"
+    yield "environment", ", ".join([python, *environment.requirements, *environment.setup, *environment.install])
+    needs = f"{resources.cpus} core(s), {resources.memory_mb} MiB"
+    yield "resources", f"{needs}, {resources.gpus} GPU(s) {resources.gpu or ''}".strip() if resources.gpus else needs
+
+
+def _command(task: Task) -> str:
+    workload = task.workload
+    if workload.kind == "command":
+        return " ".join(workload.command)
+    calls = f"{workload.calls} calls" if workload.calls else "as many calls as fill 25 ms"
+    return f"run() of {workload.file or 'the code in the record'}, {calls} a sample"

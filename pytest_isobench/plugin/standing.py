@@ -1,0 +1,90 @@
+"""From a result to a test's outcome: passed, failed (the patch's fault), error (the machine's) or skipped (nobody's)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_isobench.models.result import MEASURED, Gain, Outcome, Result, TaskState
+from pytest_isobench.reports.numbers import interval_text
+from pytest_isobench.reports.words import words
+
+NEEDED = {
+    "match": "not slower than the human by more than the margin, and faster than the baseline",
+    "improve": "faster than the baseline",
+    "correct": "measured with correct answers",
+}
+UNJUDGED = frozenset({TaskState.NOT_EVALUABLE, TaskState.HUMAN_REGRESSION, TaskState.UNDERPOWERED})
+"""States of a task in which no working patch is judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a test makes of a result."""
+
+    outcome: Literal["passed", "failed", "error", "skipped"]
+    message: str = ""
+
+
+def standing(result: Result) -> Standing:
+    """Judge a result by what the session requires. A patch that does not work fails, even on a task that judges no working patch."""
+    if result.failure:
+        return Standing("error", f"{result.failure.kind}: {result.failure.message}")
+    if result.verdict is None:
+        return Standing("passed") if result.configuration.only else Standing("skipped", _reason(result))
+    if result.verdict.outcome is Outcome.NO_PATCH:
+        return Standing("skipped", _reason(result))
+    if result.verdict.outcome not in MEASURED:
+        return Standing("failed", summary(result))
+    if result.task_state in UNJUDGED or (result.task_state is TaskState.WEAK and result.configuration.require == "match"):
+        return Standing("skipped", _reason(result))
+    return Standing("passed") if passes(result) else Standing("failed", summary(result))
+
+
+def passes(result: Result) -> bool:
+    """Tell whether a judged patch is as good as `--isobench-require` asks."""
+    verdict, require = result.verdict, result.configuration.require
+    if verdict is None or verdict.outcome not in MEASURED:
+        return False
+    return {"match": verdict.hard_success, "improve": verdict.gain is Gain.FASTER, "correct": True}[require]
+
+
+def summary(result: Result) -> str:
+    """Say in a few lines what became of a patch, and what would have passed."""
+    said, comparison = words(result), result.comparison
+    lines = [said.label]
+    if comparison and comparison.agent_vs_human:
+        lines[0] += f": {interval_text(comparison.agent_vs_human)} of the human's speed"
+    if comparison and comparison.agent_vs_baseline:
+        rounds = f"{comparison.rounds} rounds" + (f", {comparison.redone} redone" if comparison.redone else "")
+        lines.append(f"{interval_text(comparison.agent_vs_baseline)} of the baseline's speed ({rounds})")
+    if said.reason:
+        lines.append(said.reason)
+    lines += [f"{finding.severity}: {finding.message}" for finding in result.findings if finding.message not in said.reason]
+    lines.append(f"needed: {NEEDED[result.configuration.require]} (--isobench-require={result.configuration.require})")
+    return "\n".join(lines)
+
+
+def _reason(result: Result) -> str:
+    said = words(result)
+    return f"{said.label}: {said.reason}" if said.reason else said.label
+
+
+def properties(result: Result) -> list[tuple[str, str]]:
+    """Return what a JUnit file tells of a result."""
+    comparison = result.comparison
+    found = [("task", result.task), ("agent", result.agent), ("attempt", str(result.attempt)), ("verdict", verdict_word(result))]
+    if comparison and comparison.agent_vs_baseline:
+        found.append(("speedup", f"{comparison.agent_vs_baseline.ratio:.4g}"))
+    if comparison and comparison.agent_vs_human:
+        found.append(("speedup_vs_human", f"{comparison.agent_vs_human.ratio:.4g}"))
+    return found
+
+
+def verdict_word(result: Result) -> str:
+    """Return the verdict's name, or that of what stands in its place."""
+    if result.failure:
+        return "error"
+    if result.verdict:
+        return str(result.verdict.outcome)
+    return str(result.task_state or result.configuration.only or "none")
