@@ -24,7 +24,7 @@ from pytest_isobench.models.result import Configuration, Estimate, Outcome, Resu
 from pytest_isobench.models.task import Task
 from pytest_isobench.models.trial import ArmFailure, Trial
 from pytest_isobench.sandboxes.base import Sandbox, SandboxProvider
-from pytest_isobench.workloads.base import BASELINE, CONTROL, HUMAN, Bench, RoundPlan, Workload, WorkloadFactory
+from pytest_isobench.workloads.base import BASELINE, CONTROL, HUMAN, ORACLE, Bench, RoundPlan, Workload, WorkloadFactory
 
 __all__ = ["Entrant", "Judge", "Observer", "run_campaign"]
 
@@ -156,8 +156,8 @@ class _Campaign:
 
     def _place(self, sandbox: Sandbox) -> None:
         """Place all arms and run the checks; a patch that does not get that far has its verdict."""
-        versions = {BASELINE: self.setting.baseline, HUMAN: self.setting.human, CONTROL: self.setting.baseline}
-        for arm in dict.fromkeys([BASELINE, *self.trusted]):
+        versions = dict.fromkeys((ORACLE, BASELINE, CONTROL), self.setting.baseline) | {HUMAN: self.setting.human}
+        for arm in (ORACLE, *self.trusted):
             self.observer.phase(self.task.id, f"placing {arm}")
             try:
                 sandbox.add(arm, versions[arm], self.task.environment)
@@ -183,7 +183,7 @@ class _Campaign:
         if not failed:
             return
         spec = next(check for check in self.task.checks if check.name == failed[0].name)
-        if not run_check(sandbox, BASELINE, self.task, spec).passed:
+        if not run_check(sandbox, ORACLE, self.task, spec).passed:
             raise NotEvaluableError(f"the check {spec.name!r} fails on the baseline as well")
         contender.failure = ArmFailure(outcome=Outcome.INCORRECT, message=f"check {spec.name!r} failed: {failed[0].message}")
 

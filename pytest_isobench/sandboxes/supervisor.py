@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Any, BinaryIO, Callable, NoReturn
+from typing import Any, BinaryIO, Callable, Collection, NoReturn
 
 FRAME = struct.Struct(">QB16s")
 READY = b"\0" * 16
@@ -118,11 +118,22 @@ def set_freezer(path: str, *, frozen: bool) -> None:
     raise OSError(f"{path} did not become {wanted!r}")
 
 
+def collect_orphans(own: Collection[int]) -> list[resource.struct_rusage]:
+    """Kill and wait for what ended processes left to us, such as the first process of their namespace; what these have used."""
+    used = []
+    while orphans := set(children(os.getpid())).difference(own):
+        for pid in orphans:
+            send_signal(pid, signal.SIGKILL)
+            used.append(os.wait4(pid, 0)[2])
+    return used
+
+
 class Cell:
     """A started process with everything below it: to freeze, to account for, and to kill."""
 
-    def __init__(self, root: int, cgroups: list[str], cores: list[int]) -> None:
-        self.root, self.cores = root, set(cores)
+    def __init__(self, root: int, spec: dict[str, Any]) -> None:
+        self.root, self.kept, self.cores = root, spec["keep"], set(spec["cores"])
+        cgroups = spec["cgroups"]
         self.frozen = False
         self.usage_at_freeze = 0
         self.freezer = next((path for g in cgroups for path in (f"{g}/freezer.state", f"{g}/cgroup.freeze") if os.path.exists(path)), None)
@@ -156,8 +167,8 @@ class Cell:
         return max(0, stolen)
 
     def _stop_tree(self) -> None:
-        """Stop every process; look again until nobody new was born meanwhile."""
-        stopped: set[int] = set()
+        """Stop every process but the keeper, who must be able to end the others; look again until nobody new was born meanwhile."""
+        stopped = {self.root} if self.kept else set()
         for _ in range(100):
             fresh = [pid for pid in tree(self.root) if pid not in stopped]
             if not fresh:
@@ -271,7 +282,7 @@ class Candidate:
             os.close(request_end)
             os.close(answer_end)
         os.set_blocking(self.requests, False)
-        self.cell = Cell(self.process.pid, spec["cgroups"], spec["cores"])
+        self.cell = Cell(self.process.pid, spec)
         self.ready = False
         self.processes_at_start = 0
 
@@ -382,10 +393,10 @@ class Command:
         finally:
             for _, write in pipes:
                 os.close(write)
-        self.cell = Cell(self.process.pid, spec["cgroups"], spec["cores"])
+        self.cell = Cell(self.process.pid, spec)
 
-    def finish(self, timeout: float) -> dict[str, Any]:
-        """Wait for the end, by its own will or by ours; the facts about it."""
+    def finish(self, timeout: float, others: Collection[int] = ()) -> dict[str, Any]:
+        """Wait for the end, by its own will or by ours; the facts about it. `others` are children that it has nothing to do with."""
         watch = os.pidfd_open(self.process.pid)
         try:
             timed_out = not self._read_until(watch, time.monotonic() + timeout)
@@ -393,6 +404,7 @@ class Command:
                 self.cell.kill()
             _, status, usage = os.wait4(self.process.pid, 0)
             wall = clock() - self.begin
+            used = [usage, *collect_orphans(others)]
             self.process.returncode = os.waitstatus_to_exitcode(status)
             self._read_until(None, time.monotonic())
         finally:
@@ -401,8 +413,9 @@ class Command:
                 self.cell.kill()
                 self.process.wait()
             self._close()
-        facts = {"returncode": self.process.returncode, "wall": wall / 1e9, "user": usage.ru_utime, "system": usage.ru_stime}
-        return {**facts, "max_rss": usage.ru_maxrss * 1024, "timed_out": timed_out, "truncated": self.truncated}
+        times = {"user": sum(part.ru_utime for part in used), "system": sum(part.ru_stime for part in used)}
+        facts = {"returncode": self.process.returncode, "wall": wall / 1e9, "timed_out": timed_out, "truncated": self.truncated}
+        return {**facts, **times, "max_rss": max(part.ru_maxrss for part in used) * 1024}
 
     def _read_until(self, watch: int | None, deadline: float) -> bool:
         """Read the outputs until the process ends (True) or the time is over (False). Without `watch`, read what is there already."""
@@ -485,6 +498,9 @@ class Server:
             candidate.stop()
         self.candidates.clear()
 
+    def pids(self) -> list[int]:
+        return [candidate.process.pid for candidate in self.candidates.values()]
+
     def do_hello(self, _header: dict[str, Any]) -> Answer:
         return {"pid": os.getpid()}, []
 
@@ -551,6 +567,7 @@ class Server:
                 facts, log = self.candidates.pop(name).stop()
                 remains.append({"name": name, **facts})
                 logs.append(log)
+        collect_orphans(self.pids())
         return {"remains": remains}, logs
 
     def do_run(self, header: dict[str, Any], stdin: bytes) -> Answer:
@@ -558,8 +575,9 @@ class Server:
             if header["stream"] and data:
                 self.send({"output": index}, [data])
 
+        collect_orphans(self.pids())
         command = Command(header["process"], stdin, header["limit"], forward)
-        return command.finish(header["timeout"]), [bytes(kept) for kept in command.kept]
+        return command.finish(header["timeout"], self.pids()), [bytes(kept) for kept in command.kept]
 
 
 def main(argv: list[str]) -> int:
@@ -567,6 +585,7 @@ def main(argv: list[str]) -> int:
         return keep(argv[2:])
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     server = Server(sys.stdin.buffer, sys.stdout.buffer)

@@ -15,7 +15,7 @@ from pytest_isobench.errors import NotEvaluableError, TaskError
 from pytest_isobench.models.task import Task
 from pytest_isobench.sandboxes.base import Process, Reply
 from pytest_isobench.workloads.answers import BadAnswerError, decode, difference
-from pytest_isobench.workloads.base import BASELINE, ORACLE, Bench
+from pytest_isobench.workloads.base import ORACLE, Bench
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Oracle:
         return next(filter(None, messages), None)
 
     def _start(self) -> bool:
-        self._bench.sandbox.supervisor.start(ORACLE, worker(self._bench, self._task, BASELINE))
+        self._bench.sandbox.supervisor.start(ORACLE, worker(self._bench, self._task, ORACLE))
         return bool(json.loads(self._ask("load", self._script.request(self._task.environment.pythonpath)))["check"])
 
     def _ask(self, operation: str, payload: bytes) -> bytes:
