@@ -1,0 +1,105 @@
+"""`isobench validate`: check task files to the last record."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_isobench.dataset.stubs import Stub
+    from pytest_isobench.models.task import Task
+
+NAME = "validate"
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        NAME,
+        help="check task files, every record of them",
+        description="Check every record of task files, and that the files which they name exist. Nothing is fetched or run. "
+        "The exit status is 1 when a record is broken.",
+    )
+    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="Task file (YAML, JSON, JSONL, Parquet), or a folder of them")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check the files, print a line for each and one for each broken record."""
+    from pytest_isobench.cli.printing import paper
+
+    broken = 0
+    for path in _files(arguments.files):
+        good, problems = _check(path)
+        broken += len(problems)
+        for problem in problems:
+            print(paper().clean(problem))
+        print(paper().clean(f"{path}: {good} good, {len(problems)} broken"))
+    return 1 if broken else 0
+
+
+def _files(paths: list[Path]) -> Iterator[Path]:
+    from pytest_isobench.dataset.readers import READERS
+    from pytest_isobench.errors import UsageError
+
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(file for file in path.iterdir() if file.suffix.lower() in READERS)
+        if not found:
+            raise UsageError(f"{path}: holds no task files; they end in {', '.join(READERS)}")
+        yield from found
+
+
+def _check(path: Path) -> tuple[int, list[str]]:
+    """Return the number of good records, and what is wrong with the others."""
+    from pytest_isobench.dataset.readers import read_stubs
+    from pytest_isobench.errors import TaskError
+
+    good, problems = 0, []
+    try:
+        for stub in read_stubs(path):
+            found = list(_problems(stub, path))
+            problems += found
+            good += not found
+    except TaskError as error:
+        problems.append(str(error))
+    return good, problems
+
+
+def _problems(stub: Stub, path: Path) -> Iterator[str]:
+    from pytest_isobench.errors import TaskError
+
+    try:
+        task = stub.load()
+    except TaskError as error:
+        yield str(error)
+        return
+    for field, name in _named_files(task):
+        if not (path.parent / name).exists():
+            yield f"{path}:{stub.line}: {field}: {task.id} names {name!r}, and there is no such file or folder beside the task file"
+        elif field == "workload.file" and (problem := _syntax(path.parent / name)):
+            yield f"{path}:{stub.line}: {field}: {task.id}: {problem}"
+
+
+def _named_files(task: Task) -> Iterator[tuple[str, str]]:
+    """Yield field and path of all files and folders that a record names."""
+    if task.workload.file:
+        yield "workload.file", task.workload.file
+    if task.source.kind != "pypi" and task.source.patch:
+        yield "source.patch", task.source.patch
+    if task.source.kind == "path":
+        yield "source.base", task.source.base
+        if task.source.human:
+            yield "source.human", task.source.human
+
+
+def _syntax(path: Path) -> str:
+    try:
+        compile(path.read_bytes(), path.name, "exec", dont_inherit=True)
+    except (OSError, SyntaxError, ValueError) as error:
+        return f"{path}: {error}"
+    return ""
