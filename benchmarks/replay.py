@@ -58,7 +58,7 @@ class Session:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Recording:
     """Noise to replay on; `slowdown` is the true extra work of a ping-pong recording's second arm."""
 
@@ -288,7 +288,7 @@ def judge_case(recording: Recording, human: float, agent: float, start: int, rng
     def judge(found: Mapping[tuple[str, str], Contrast]) -> tuple[TaskState | None, Outcome | None, Gain | None]:
         task, against, gain = (found[pair] for pair in pairs)
         state = judge_task(task.interval, margin, task.final)
-        if state is None and len(task.differences) == plan[0].rounds and underpowered(task.differences, margin, plan):
+        if state is None and underpowered(task.differences, margin, plan):
             state = TaskState.UNDERPOWERED
         return state, judge_agent(against.interval, margin, task.final), judge_gain(gain.interval, margin, task.final)
 

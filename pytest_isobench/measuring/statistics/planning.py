@@ -29,11 +29,14 @@ def planned_rounds(sd: float, effect: float, alpha: float = 0.05, power: float =
 
 
 def underpowered(human_vs_baseline: Sequence[float], margin: float, looks: Sequence[Look], power: float = 0.9) -> bool:
-    """Tell from the first rounds' differences whether the cap comes before a verdict is likely.
+    """Tell from the rounds up to the first look whether the cap will come before a verdict is likely.
 
-    So it is when neither the margin nor the human's distance from it, as far as it can be estimated, can be found within the looks: the
-    task is then marked before the agents' budget is spent. A large gain on a noisy machine is not underpowered.
+    So it is when neither the margin nor the human's distance from it, as far as it can be estimated, can be found within the looks:
+    the task is then marked before the agents' budget is spent. A large gain on a noisy machine is not underpowered. With
+    more rounds than the first look takes the answer is no: a race that was begun is run.
     """
+    if len(human_vs_baseline) > looks[0].rounds:
+        return False
     alpha = sum(look.alpha for look in looks)
     method = method_for(human_vs_baseline)
     sd = robust_spread(human_vs_baseline) if method == "sign" else spread(human_vs_baseline)

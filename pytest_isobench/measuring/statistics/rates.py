@@ -18,8 +18,8 @@ def wilson(successes: float, total: int, confidence: float) -> tuple[float, floa
     share, shrink = successes / total, 1 + z * z / total
     middle = (share + z * z / (2 * total)) / shrink
     half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / shrink
-    # At the ends the bound is exact, and rounding must not push it past the share.
-    return (max(0.0, middle - half) if successes else 0.0, min(1.0, middle + half) if successes < total else 1.0)
+    # Rounding must not push an end past the share, nor out of 0 to 1.
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
 def geometric_mean(ratios: Iterable[float]) -> float:

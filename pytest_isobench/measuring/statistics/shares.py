@@ -54,7 +54,7 @@ def _zero(falling: Callable[[float], float], guess: float) -> float:
     step = 1.0
     while falling(high) > 0:
         high, step = high + step, 2 * step
-    for _ in range(60):
+    for _ in range(50):
         middle = (low + high) / 2
         low, high = (low, middle) if falling(middle) <= 0 else (middle, high)
     return (low + high) / 2
