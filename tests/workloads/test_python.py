@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -39,9 +40,9 @@ def test_a_round_gives_every_arm_its_samples(bench):
     trials = play(place, work, "baseline", "human", "agent-0")
     assert {arm: len(trial.samples) for arm, trial in trials.items()} == dict.fromkeys(trials, TURNS - 1)
     assert {(trial.campaign, trial.round) for trial in trials.values()} == {("campaign", 3)}
-    assert min(trials["baseline"].samples) > max(trials["human"].samples)
+    assert median(trials["baseline"].samples) > median(trials["human"].samples)
     assert work.overhead is not None
-    assert 0 < work.overhead < min(trials["baseline"].samples)
+    assert 0 < work.overhead < median(trials["baseline"].samples)
 
 
 FAILING = {
