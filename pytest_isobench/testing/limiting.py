@@ -1,0 +1,110 @@
+"""The sandbox contract: time, memory, processes and disk have an end, and nothing outlives its command."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from pytest_isobench.dataset.versions import Version
+from pytest_isobench.models.task import Environment, Resources
+from pytest_isobench.sandboxes.base import Sandbox
+from pytest_isobench.testing.base import ContractBase, require
+
+DAEMON = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        for descriptor in 0, 1, 2:
+            os.close(descriptor)
+        while True:
+            with open('heartbeat', 'a') as file:
+                file.write('.')
+            time.sleep(0.01)
+    os._exit(0)
+os.wait()
+while not os.path.exists('heartbeat'):
+    time.sleep(0.01)
+"""
+"""Leaves a daemon behind that has left its session and lost its parent."""
+FORKS = """
+import time
+count = 0
+try:
+    while count < 500:
+        if os.fork() == 0:
+            time.sleep(600)
+        count += 1
+except OSError:
+    pass
+tell(count)
+"""
+TOGETHER = """
+import subprocess
+code = "import sys; data = bytearray(120_000_000); print('full', flush=True); sys.stdin.read()"
+children = [subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(4)]
+for child in children:
+    child.stdout.readline()
+for child in children:
+    child.stdin.close()
+tell([child.wait() for child in children])
+"""
+
+
+class LimitingContract(ContractBase):
+    """What stops a candidate that does not stop by itself."""
+
+    def beats(self, sandbox: Sandbox) -> int:
+        return int(self.tell(sandbox, "tell(os.path.getsize('heartbeat'))"))
+
+    def assert_silent(self, sandbox: Sandbox) -> None:
+        before = self.beats(sandbox)
+        time.sleep(0.2)
+        assert self.beats(sandbox) == before > 0
+
+    def test_time_limit_kills_everything(self, fresh: Sandbox, version: Version) -> None:
+        fresh.add("agent", version, Environment())
+        result = self.run(fresh, DAEMON + "time.sleep(600)", timeout=2, writable=True)
+        assert result.timed_out
+        assert result.returncode != 0
+        self.assert_silent(fresh)
+
+    def test_daemon_does_not_outlive_its_command(self, fresh: Sandbox, version: Version) -> None:
+        fresh.add("agent", version, Environment())
+        assert self.run(fresh, DAEMON, writable=True).returncode == 0
+        self.assert_silent(fresh)
+
+    def test_memory_of_a_process_has_an_end(self, sandbox: Sandbox) -> None:
+        small = Resources(memory_mb=256, pids=64, disk_mb=16)
+        assert self.run(sandbox, "data = bytearray(2_000_000_000)", resources=small).returncode != 0
+        assert self.run(sandbox, "data = bytearray(100_000_000)", resources=small).returncode == 0
+
+    def test_memory_of_all_processes_together_has_an_end(self, sandbox: Sandbox) -> None:
+        require(sandbox, "limits")
+        ends = self.tell(sandbox, TOGETHER, resources=Resources(memory_mb=300, pids=64, disk_mb=16))
+        assert -9 in ends
+
+    def test_number_of_processes_has_an_end(self, sandbox: Sandbox) -> None:
+        count = self.tell(sandbox, FORKS, resources=Resources(memory_mb=1024, pids=40, disk_mb=16))
+        assert 10 <= count <= 60
+
+    def test_fork_bomb_ends_with_its_command(self, sandbox: Sandbox) -> None:
+        bomb = "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass"
+        assert self.run(sandbox, bomb, timeout=1).timed_out
+        assert self.tell(sandbox, "tell('alive')") == "alive"
+
+    def test_file_has_an_end(self, sandbox: Sandbox) -> None:
+        code = "import os\nwith open(os.environ['TMPDIR'] + '/big', 'wb') as file:\n    for _ in range(64): file.write(bytes(1_000_000)); file.flush()"
+        assert self.run(sandbox, code).returncode != 0
+
+    @pytest.mark.parametrize("place", ["/tmp", "/dev/shm", "/dev"])  # noqa: S108 - inside the sandbox
+    def test_disk_has_an_end(self, sandbox: Sandbox, place: str) -> None:
+        require(sandbox, "filesystem")
+        code = "import os\nfor number in range(64):\n    with open(f'{os.sys.argv[1]}/{number}', 'wb') as file: file.write(bytes(1_000_000))"
+        result = self.run(sandbox, code, place)
+        assert result.returncode == 1
+        assert b"OSError" in result.stderr
+
+    def test_no_core_is_dumped(self, sandbox: Sandbox) -> None:
+        assert self.tell(sandbox, "import resource; tell(resource.getrlimit(resource.RLIMIT_CORE))") == [0, 0]

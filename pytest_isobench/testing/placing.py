@@ -1,0 +1,134 @@
+"""The sandbox contract: arms are placed, patched, built and compiled, and share nothing that can be written."""
+
+from __future__ import annotations
+
+import py_compile
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pytest_isobench.dataset.versions import Version
+from pytest_isobench.errors import DoesNotApplyError, DoesNotBuildError, SandboxError
+from pytest_isobench.models.task import Environment
+from pytest_isobench.sandboxes.base import Sandbox
+from pytest_isobench.testing.base import PATCH, SMALL, ContractBase, contents, require
+
+DATA_PATCH = "--- a/data.txt\n+++ b/data.txt\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n"
+HALF_PATCH = DATA_PATCH + "--- a/pkg/__init__.py\n+++ b/pkg/__init__.py\n@@ -1 +1 @@\n-VALUE = 'something else'\n+VALUE = 'patched'\n"
+WRONG_COUNTS = DATA_PATCH.replace("@@ -1,3 +1,3 @@", "@@ -1,9 +1,7 @@")
+REFUSED = {
+    "above the tree": "--- /dev/null\n+++ b/../escaped.txt\n@@ -0,0 +1 @@\n+out\n",
+    "link": "diff --git a/link b/link\nnew file mode 120000\n--- /dev/null\n+++ b/link\n@@ -0,0 +1 @@\n+/etc\n\\ No newline at end of file\n",
+    "repository": "diff --git a/.git/config b/.git/config\nnew file mode 100644\n--- /dev/null\n+++ b/.git/config\n@@ -0,0 +1 @@\n+[core]\n",
+    "prose": "Here is how I would make it faster: use a dict.\n",
+}
+FORGE = """
+import importlib.util, pathlib, py_compile
+source = pathlib.Path('pkg/__init__.py')
+honest = source.read_text()
+source.write_text("VALUE = 'forged'\\n")
+py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+source.write_text(honest)
+cached = pathlib.Path(importlib.util.cache_from_source(str(source)))
+forged = bytearray(cached.read_bytes())
+forged[8:16] = importlib.util.source_hash(source.read_bytes())
+cached.write_bytes(forged)
+pathlib.Path('sourceless.pyc').write_bytes(forged)
+"""
+"""Writes bytecode that carries the honest source's hash and another program."""
+
+
+class PlacingContract(ContractBase):
+    """How arms come to be."""
+
+    def value(self, sandbox: Sandbox, arm: str) -> str:
+        return str(self.tell(sandbox, "import pkg; tell(pkg.VALUE)", arm=arm))
+
+    def test_each_arm_has_its_own_code(self, sandbox: Sandbox) -> None:
+        assert self.value(sandbox, "baseline") == "pristine"
+        assert self.value(sandbox, "agent") == "patched"
+
+    def test_write_stays_in_its_arm(self, fresh: Sandbox, version: Version) -> None:
+        before = contents(version.tree)
+        fresh.add("one", version, Environment(install=("echo changed >data.txt; echo more >>pkg/__init__.py; rm pkg/broken.py",)))
+        fresh.add("two", version, Environment())
+        self.tell(fresh, "open('data.txt', 'a').write('again'); open('new', 'w').close(); tell(0)", arm="one", writable=True)
+        assert self.tell(fresh, "tell([sorted(os.listdir()), open('data.txt').read()])", arm="one") == [
+            ["data.txt", "new", "pkg"],
+            "changed\nagain",
+        ]
+        assert self.tell(fresh, "tell([sorted(os.listdir()), open('data.txt').read()])", arm="two") == [
+            ["data.txt", "pkg"],
+            "one\ntwo\nthree\n",
+        ]
+        assert contents(version.tree) == before
+
+    def test_candidate_cannot_change_its_tree(self, sandbox: Sandbox) -> None:
+        require(sandbox, "filesystem")
+        result = self.run(sandbox, "open('data.txt', 'w')")
+        assert result.returncode == 1
+        assert b"OSError" in result.stderr or b"PermissionError" in result.stderr
+
+    def test_version_patch_comes_first(self, fresh: Sandbox, version: Version) -> None:
+        patched = replace(version, patch=PATCH)
+        fresh.add("human", patched, Environment())
+        fresh.add("both", patched, Environment(), patch=PATCH.replace("patched", "x").replace("pristine", "patched"))
+        assert self.value(fresh, "human") == "patched"
+        assert self.value(fresh, "both") == "x"
+
+    def test_miscounted_hunk_applies(self, fresh: Sandbox, version: Version) -> None:
+        fresh.add("agent", version, Environment(), patch=WRONG_COUNTS)
+        assert self.tell(fresh, "tell(open('data.txt').read())") == "one\n2\nthree\n"
+
+    def test_empty_patch_changes_nothing(self, fresh: Sandbox, version: Version) -> None:
+        fresh.add("agent", version, Environment(), patch="")
+        assert self.value(fresh, "agent") == "pristine"
+
+    def test_patch_that_does_not_fit_as_a_whole_is_refused(self, fresh: Sandbox, version: Version) -> None:
+        before = contents(version.tree)
+        with pytest.raises(DoesNotApplyError, match=r"pkg/__init__\.py"):
+            fresh.add("agent", version, Environment(), patch=HALF_PATCH)
+        fresh.add("other", version, Environment())
+        assert self.tell(fresh, "tell(open('data.txt').read())", arm="other") == "one\ntwo\nthree\n"
+        assert contents(version.tree) == before
+
+    @pytest.mark.parametrize("patch", REFUSED.values(), ids=REFUSED)
+    def test_patch_that_reaches_out_is_refused(self, fresh: Sandbox, version: Version, patch: str) -> None:
+        with pytest.raises(DoesNotApplyError):
+            fresh.add("agent", version, Environment(), patch=patch)
+        with pytest.raises(SandboxError, match="agent"):
+            fresh.process("agent", ["true"], resources=SMALL)
+
+    def test_failing_install_command_says_why(self, fresh: Sandbox, version: Version) -> None:
+        with pytest.raises(DoesNotBuildError, match="status 3:\nout\nno compiler"):
+            fresh.add("agent", version, Environment(install=("true", "echo out; echo no compiler >&2; exit 3")))
+
+    def test_install_command_uses_the_environment(self, fresh: Sandbox, version: Version) -> None:
+        code = "import sys; open('made', 'w').write(sys.prefix)"
+        fresh.add("agent", version, Environment(install=(f'python -c "{code}"',)))
+        assert self.tell(fresh, "tell(open('made').read() == sys.prefix)") is True
+
+    def test_bytecode_is_compiled_ahead(self, sandbox: Sandbox) -> None:
+        cached = self.tell(sandbox, "import pkg; tell([os.path.exists(pkg.__cached__), open(pkg.__cached__, 'rb').read(8)[4]])")
+        assert cached == [True, 1], "compiled, and valid whatever the source's time says"
+
+    def test_forged_bytecode_never_wins(self, fresh: Sandbox, version: Version) -> None:
+        fresh.add("agent", version, Environment(install=(f"cat >forge.py <<'END'\n{FORGE}\nEND\npython forge.py",)))
+        assert self.value(fresh, "agent") == "pristine"
+        assert self.run(fresh, "import sourceless").returncode == 1
+
+    def test_stale_bytecode_of_the_tree_never_wins(self, fresh: Sandbox, version: Version, tmp_path: Path) -> None:
+        shutil.copytree(version.tree, tmp_path / "tree")
+        source = tmp_path / "tree" / "pkg" / "__init__.py"
+        honest = source.read_text()
+        source.write_text("VALUE = 'stale'\n")
+        py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+        source.write_text(honest)
+        fresh.add("baseline", replace(version, tree=tmp_path / "tree"), Environment())
+        assert self.value(fresh, "baseline") == "pristine"
+
+    def test_an_arm_is_placed_once(self, sandbox: Sandbox, version: Version) -> None:
+        with pytest.raises(SandboxError, match="agent"):
+            sandbox.add("agent", version, Environment())
