@@ -75,7 +75,10 @@ class Registry:
         name, colon, argument = spec.partition(":")
         if name in self.agents:
             return self.agents[name](argument, context)
-        return recorded(spec if colon else name, context, tuple(self.agents))
+        if colon:
+            known = ", ".join(self.agents)
+            raise UsageError(f"--isobench-agent={spec}: there is no agent {name!r}{nearest(name, self.agents)}; there are {known}")
+        return recorded(name, context, tuple(self.agents))
 
 
 def default_registry() -> Registry:

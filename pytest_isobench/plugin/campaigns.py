@@ -120,9 +120,7 @@ class Campaigns:
         opened.source.baseline()
         opened.source.human()
         with ExitStack() as leases:
-            self.observer.phase(task.id, "waiting for a free core")
-            leases.enter_context(lease_gpus(task.resources.gpus, configuration.gpu or task.resources.gpu))
-            cores = leases.enter_context(lease_cores(task.resources.cpus))
+            cores = self._lease(task, leases) if provider.exclusive else ()
             return results | run_campaign(
                 task,
                 entrants,
@@ -137,6 +135,11 @@ class Campaigns:
                 judge=self._judge,
                 folder=opened.folder,
             )
+
+    def _lease(self, task: Task, leases: ExitStack) -> tuple[int, ...]:
+        self.observer.phase(task.id, "waiting until nobody else measures")
+        leases.enter_context(lease_gpus(task.resources.gpus, self._settings.configuration.gpu or task.resources.gpu))
+        return leases.enter_context(lease_cores(task.resources.cpus))
 
     def _enter(self, cases: Sequence[Case]) -> tuple[list[Entrant], dict[str, Result]]:
         """Collect the patches: who takes part, and what is known without measuring."""

@@ -64,6 +64,7 @@ class Marks:
         self._config = config
         self._known: dict[object, tuple[pytest.MarkDecorator, ...]] = {}
         self._registered: set[str] = set()
+        config.addinivalue_line("markers", "repo(name): the project that a task comes from (pytest-isobench)")
 
     def of(self, stub: Stub) -> tuple[pytest.MarkDecorator, ...]:
         """Return the marks of a task: its language, its repository, `gpu`, and those of its record."""

@@ -53,13 +53,13 @@ def summary(result: Result) -> str:
     """Say in a few lines what became of a patch, and what would have passed."""
     said, comparison = words(result), result.comparison
     lines = [said.label]
-    if comparison and comparison.agent_vs_human:
+    if said.reason:
+        lines[0] += f": {said.reason}"
+    elif comparison and comparison.agent_vs_human:
         lines[0] += f": {interval_text(comparison.agent_vs_human)} of the human's speed"
     if comparison and comparison.agent_vs_baseline:
         rounds = f"{comparison.rounds} rounds" + (f", {comparison.redone} redone" if comparison.redone else "")
         lines.append(f"{interval_text(comparison.agent_vs_baseline)} of the baseline's speed ({rounds})")
-    if said.reason:
-        lines.append(said.reason)
     lines += [f"{finding.severity}: {finding.message}" for finding in result.findings if finding.message not in said.reason]
     lines.append(f"needed: {NEEDED[result.configuration.require]} (--isobench-require={result.configuration.require})")
     return "\n".join(lines)

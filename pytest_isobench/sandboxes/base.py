@@ -189,6 +189,8 @@ class SandboxProvider(ABC):
     """Makes sandboxes of one kind; what `--isobench-sandbox` names."""
 
     name: str
+    exclusive: bool = True
+    """Whether what runs in it needs cores of this machine that nobody else uses meanwhile."""
 
     @abstractmethod
     def open(self) -> Sandbox:

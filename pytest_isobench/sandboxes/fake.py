@@ -7,7 +7,8 @@ lets no time pass. How fast a tree is, and what it answers, stands in a file `fa
 
 `speed` is relative to a tree without the file, `noise` the standard deviation of its times, `answer` what every call returns, and `fail`
 one of crash, timeout, exit, cheat, build, or machine (which is the machine's failure and ends as a test error). Times are drawn
-by a hash of the inputs, the arm and its script, so that the same run gives the same figures, whether or not it was cut off in between.
+by a hash of the inputs, the arm and its script, so that the same run gives the same figures, whether or not it was cut off in between;
+a command without inputs has no noise.
 The agent `fake:SPEED` makes patches for such a file. So a whole session, with every verdict and the report, runs in a fraction of a
 second:
 
@@ -48,6 +49,7 @@ class FakeProvider(SandboxProvider):
     """Makes fake sandboxes."""
 
     name = "fake"
+    exclusive = False
 
     def open(self) -> FakeSandbox:
         return FakeSandbox(self.isolation())
@@ -174,7 +176,9 @@ class FakeSupervisor(Supervisor):
 
 
 def draw(script: FakeScript, process: Process, inputs: bytes, calls: int) -> float:
-    """Return the seconds of some calls: the same for the same inputs, arm and script."""
+    """Return the seconds of some calls: the same for the same inputs, arm and script, and without noise where there are no inputs."""
+    if not inputs:
+        return CALL * calls / script.speed
     key = hashlib.sha256(b"\0".join((process.environment[LABEL].encode(), script.model_dump_json().encode(), inputs))).digest()
     return CALL * calls / script.speed * random.Random(key).lognormvariate(0.0, script.noise)
 
