@@ -77,7 +77,7 @@ def _sandbox() -> Iterator[Check]:
 
     try:
         isolation = LocalProvider().isolation()
-    except IsobenchError as error:
+    except (IsobenchError, OSError) as error:
         yield Check("missing", "local sandbox", str(error))
         return
     names = ("filesystem", "network", "processes", "user", "limits")
@@ -153,8 +153,10 @@ def _cache() -> Iterator[Check]:
 
     root = Cache.default().root
     existing = next(path for path in (root, *root.parents) if path.exists())
-    if not os.access(existing, os.W_OK | os.X_OK):
-        yield Check("missing", "cache", f"{root} cannot be written by this user; set ISOBENCH_CACHE to a folder that can")
+    try:
+        tempfile.TemporaryFile(dir=existing).close()
+    except OSError as error:
+        yield Check("missing", "cache", f"{root} cannot be written: {error.strerror}; set ISOBENCH_CACHE to a folder that can")
         return
     free = shutil.disk_usage(existing).free
     text = f"{root}, {_megabytes(_size(root))} used, {_megabytes(free)} free"

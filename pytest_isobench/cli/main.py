@@ -26,7 +26,7 @@ class Command(Protocol):
     def register(self, commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None: ...
 
 
-COMMANDS: tuple[Command, ...] = (report, validate, doctor, journal, schema)
+COMMANDS: Sequence[Command] = [report, validate, doctor, journal, schema]
 
 EPILOG = """exit status: 0 good, 1 something is wrong with what was looked at, 2 the command was wrong.
 To measure patches, run pytest: pytest --isobench-agent=human"""

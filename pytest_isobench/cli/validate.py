@@ -30,14 +30,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Check the files, print a line for each and one for each broken record."""
     from pytest_isobench.cli.printing import paper
 
-    broken = 0
+    on, status = paper(), 0
     for path in _files(arguments.files):
-        good, problems = _check(path)
-        broken += len(problems)
-        for problem in problems:
-            print(paper().clean(problem))
-        print(paper().clean(f"{path}: {good} good, {len(problems)} broken"))
-    return 1 if broken else 0
+        good, broken = 0, 0
+        for problems in _check(path):
+            good, broken = good + (not problems), broken + bool(problems)
+            for problem in problems:
+                print(on.clean(problem))
+        print(on.clean(f"{path}: {good} good, {broken} broken"))
+        status = status or int(broken > 0)
+    return status
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:
@@ -54,20 +56,16 @@ def _files(paths: list[Path]) -> Iterator[Path]:
         yield from found
 
 
-def _check(path: Path) -> tuple[int, list[str]]:
-    """Return the number of good records, and what is wrong with the others."""
+def _check(path: Path) -> Iterator[list[str]]:
+    """Yield what is wrong with each record; a file that cannot be used at all is one broken record."""
     from pytest_isobench.dataset.readers import read_stubs
     from pytest_isobench.errors import TaskError
 
-    good, problems = 0, []
     try:
         for stub in read_stubs(path):
-            found = list(_problems(stub, path))
-            problems += found
-            good += not found
+            yield list(_problems(stub, path))
     except TaskError as error:
-        problems.append(str(error))
-    return good, problems
+        yield [str(error)]
 
 
 def _problems(stub: Stub, path: Path) -> Iterator[str]:
