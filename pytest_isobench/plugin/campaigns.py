@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_isobench.agents.base import Assignment, Submission
-from pytest_isobench.dataset.sources import open_source
+from pytest_isobench.dataset.cache import Cache
+from pytest_isobench.dataset.sources import make_source
 from pytest_isobench.errors import (
     DoesNotApplyError,
     InfrastructureError,
@@ -22,7 +23,7 @@ from pytest_isobench.measuring.campaign import Entrant, run_campaign
 from pytest_isobench.measuring.history import History
 from pytest_isobench.measuring.journal import Journal
 from pytest_isobench.measuring.leases import lease_cores, lease_gpus
-from pytest_isobench.models.result import Comparison, Failure, Finding, Outcome, Result, TaskState, Verdict
+from pytest_isobench.models.result import Comparison, Failure, Finding, Outcome, Result, Verdict
 from pytest_isobench.plugin.progress import observer
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class OpenTask:
     def __init__(self, stub: Stub) -> None:
         self.task: Task = stub.load()
         self.folder = Path(stub.path).parent
-        self.source: VersionSource = open_source(self.task, self.folder)
+        self.source: VersionSource = make_source(self.task, self.folder, Cache.default())
 
 
 class Campaigns:
@@ -165,7 +166,7 @@ class Campaigns:
             return self._bare(case, failure=Failure(kind=type(error).__name__, message=str(error)))
         if isinstance(error, NotEvaluableError):
             note = Finding(kind="not_evaluable", severity="note", message=str(error))
-            return self._bare(case, task_state=TaskState.NOT_EVALUABLE, findings=(note,))
+            return self._bare(case, findings=(note,))
         outcome = Outcome.NO_PATCH if isinstance(error, NoPatchError) else Outcome.DOES_NOT_APPLY
         return self._bare(case, verdict=Verdict(outcome=outcome, reasons=(str(error),)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_isobench.models.result import MEASURED, Gain, Outcome, Result, TaskState
+from pytest_isobench.models.result import MEASURED, Gain, Outcome, Result
 from pytest_isobench.reports.numbers import interval_text
 from pytest_isobench.reports.words import words
 
@@ -14,9 +14,6 @@ NEEDED = {
     "improve": "faster than the baseline",
     "correct": "measured with correct answers",
 }
-UNJUDGED = frozenset({TaskState.NOT_EVALUABLE, TaskState.HUMAN_REGRESSION, TaskState.UNDERPOWERED})
-"""States of a task in which no working patch is judged."""
-
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -27,7 +24,7 @@ class Standing:
 
 
 def standing(result: Result) -> Standing:
-    """Judge a result by what the session requires. A patch that does not work fails, even on a task that judges no working patch."""
+    """Judge a result by what the session requires. A patch that does not work fails on every task, a working one only on an evaluable one."""
     if result.failure:
         return Standing("error", f"{result.failure.kind}: {result.failure.message}")
     if result.verdict is None:
@@ -36,8 +33,6 @@ def standing(result: Result) -> Standing:
         return Standing("skipped", _reason(result))
     if result.verdict.outcome not in MEASURED:
         return Standing("failed", summary(result))
-    if result.task_state in UNJUDGED or (result.task_state is TaskState.WEAK and result.configuration.require == "match"):
-        return Standing("skipped", _reason(result))
     return Standing("passed") if passes(result) else Standing("failed", summary(result))
 
 

@@ -1,0 +1,72 @@
+"""A project for tests of the plugin: two tasks, a human twice as fast as the baseline, and the fake sandbox."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+# Imported here since pytester forgets what is imported in a run, and C extensions do not bear to be imported twice.
+import pytest_isobench.dataset.readers
+import pytest_isobench.plugin.campaigns
+import pytest_isobench.plugin.reporting
+import pytest_isobench.reports.terminal  # noqa: F401
+
+TASK = {"source": {"kind": "path", "base": "../trees/base", "human": "../trees/human"}, "workload": {"kind": "python", "code": "run = id\n"}}
+
+
+class Project:
+    """A user's project in a temporary folder; `run` runs pytest in it."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        self.path = pytester.path
+        for name, script in (("base", {"speed": 1.0}), ("human", {"speed": 2.0})):
+            self.tree(name, script)
+        self.tasks({"id": "sort", "repo": "acme/sorter", "marks": ["quick"]}, {"id": "scan", "repo": "acme/scanner", "language": "rust"})
+        (self.path / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers --strict-config\nisobench_sandbox = fake\n")
+
+    def tree(self, name: str, script: dict[str, object]) -> None:
+        folder = self.path / "trees" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "fake.json").write_text(json.dumps(script, indent=1) + "\n")
+
+    def tasks(self, *records: dict[str, object], file: str = "tasks/demo.yaml") -> Path:
+        """Write a task file; what a record lacks is filled in."""
+        path = self.path / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"version": 1, "tasks": [{**TASK, **record} for record in records]}))
+        return path
+
+    def patch(self, agent: str, task: str, speed: float, attempt: int = 0) -> None:
+        """Record a patch that makes the base as fast as `speed`."""
+        file = self.path / "fixtures" / "patches" / agent / f"{task}.{attempt}.diff"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(
+            f'diff --git a/fake.json b/fake.json\n--- a/fake.json\n+++ b/fake.json\n@@ -1,3 +1,3 @@\n {{\n- "speed": 1.0\n+ "speed": {speed}\n }}\n'
+        )
+
+    def run(self, *arguments: str) -> pytest.RunResult:
+        return self.pytester.runpytest_inprocess("-p", "no:hypothesispytest", "-p", "no:anyio", *arguments)
+
+    def report(self) -> dict[str, object]:
+        """Return the newest report."""
+        newest = max((self.path / "reports").glob("*.json"))
+        return json.loads(newest.read_text())
+
+    def outcomes(self) -> dict[str, str | None]:
+        """Return each case's verdict in the newest report; None without one."""
+        return {row["case"]: row["verdict"] and row["verdict"]["outcome"] for row in self.report()["results"]}
+
+
+@pytest.fixture(scope="session")
+def environments(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def project(pytester, environments, monkeypatch):
+    monkeypatch.setenv("ISOBENCH_CACHE", str(environments))
+    monkeypatch.setenv("COLUMNS", "120")
+    return Project(pytester)

@@ -1,0 +1,133 @@
+"""What passes, fails, errs and is skipped."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_the_human_passes_and_nop_fails(project):
+    result = project.run("--isobench-agent=human,nop")
+    result.assert_outcomes(passed=2, failed=2)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert project.outcomes() == {"sort:human:0": "matches", "sort:nop:0": "slower", "scan:human:0": "matches", "scan:nop:0": "slower"}
+
+
+@pytest.mark.parametrize(("speed", "require", "outcome"), [
+    ("3", "match", "passed"),
+    ("2", "match", "passed"),
+    ("1.5", "match", "failed"),
+    ("1.5", "improve", "passed"),
+    ("1", "improve", "failed"),
+    ("1", "correct", "passed"),
+    ("0.5", "correct", "passed"),
+    ("wrong", "correct", "failed"),
+    ("cheat", "correct", "failed"),
+])  # fmt: skip
+def test_what_passes_is_what_is_required(project, speed, require, outcome):
+    project.run(f"--isobench-agent=fake:{speed}", f"--isobench-require={require}", "-k", "sort").assert_outcomes(**{outcome: 1, "deselected": 1})
+
+
+@pytest.mark.parametrize(("failure", "verdict"), [
+    ("crash", "crashed"), ("timeout", "timed_out"), ("exit", "crashed"), ("cheat", "cheated"), ("build", "does_not_build"), ("wrong", "incorrect"),
+])  # fmt: skip
+def test_a_patch_that_does_not_work_is_a_failure(project, failure, verdict):
+    result = project.run(f"--isobench-agent=fake:{failure}", "-k", "sort")
+    result.assert_outcomes(failed=1, deselected=1)
+    assert project.outcomes() == {f"sort:fake-{failure}:0": verdict}
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*fixtures.py*")
+
+
+def test_a_failure_says_what_was_measured_and_what_was_needed(project):
+    result = project.run("--isobench-agent=nop", "-k", "sort")
+    result.stdout.fnmatch_lines([
+        "*test_speedup?sort:nop:0?*",
+        "slower (no change): ×0.5* of the human's speed",
+        "×* of the baseline's speed (* rounds)",
+        "needed: not slower than the human by more than the margin, and faster than the baseline (--isobench-require=match)",
+        "FAILED (slower) tasks/demo.yaml::test_speedup?sort:nop:0? - Failed: slower*",
+    ])
+
+
+def test_the_machine_s_failure_is_an_error(project):
+    result = project.run("--isobench-agent=fake:machine", "-k", "sort")
+    result.assert_outcomes(errors=1, deselected=1)
+    result.stdout.fnmatch_lines(["*ERROR at setup of test_speedup?sort:fake-machine:0?*", "SandboxError: fake.json says*"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+    [row] = project.report()["results"]
+    assert (row["failure"]["kind"], row["verdict"]) == ("SandboxError", None)
+
+
+def test_no_patch_is_skipped_with_its_reason(project):
+    project.patch("coder", "sort", 2.0)
+    result = project.run("--isobench-agent=coder", "-rs")
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED*no patch: coder has no patch: there is no *scan.0.diff"])
+    assert project.outcomes() == {"sort:coder:0": "matches", "scan:coder:0": "no_patch"}
+
+
+@pytest.mark.parametrize(("human", "state"), [(1.0, "not_evaluable"), (0.5, "human_regression"), (1.04, "weak")])
+def test_a_task_that_shows_nothing_here_is_skipped(project, human, state):
+    project.tree("human", {"speed": human, "noise": 0.001})
+    result = project.run("--isobench-agent=human,nop", "-rs", "-k", "sort")
+    result.assert_outcomes(skipped=2, deselected=2)
+    assert {row["task_state"] for row in project.report()["results"]} == {state}
+
+
+def test_a_broken_patch_fails_on_such_a_task_as_well(project):
+    project.tree("human", {"speed": 1.0})
+    project.run("--isobench-agent=human,fake:wrong", "-k", "sort").assert_outcomes(skipped=1, failed=1, deselected=2)
+
+
+def test_an_agent_that_does_not_fit_the_task_is_skipped(project):
+    result = project.run("--isobench-agent=release:latest,human", "-k", "sort", "-rs")
+    result.assert_outcomes(passed=1, skipped=1, deselected=2)
+    result.stdout.fnmatch_lines(["SKIPPED*agent release:latest needs a task whose source is 'pypi', and this one's is 'path'"])
+
+
+def test_a_missing_gpu_is_skipped(project, monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    project.tasks({"id": "kernel", "resources": {"gpus": 2, "gpu": "B9999"}})
+    project.pytester.makeconftest(EXCLUSIVE)
+    result = project.run("--isobench-agent=human", "--isobench-sandbox=exclusive", "-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED*needs 2 GPU(s) of model 'B9999'; this machine has 0"])
+
+
+EXCLUSIVE = """
+from pytest_isobench.sandboxes.fake import FakeProvider
+
+class Exclusive(FakeProvider):
+    exclusive = True
+
+def pytest_isobench_register(registry):
+    registry.add_sandbox("exclusive", Exclusive)
+"""
+
+
+@pytest.mark.parametrize("only", ["baseline", "human", "agent"])
+def test_one_kind_of_arm_alone_has_no_verdict(project, only):
+    result = project.run("--isobench-agent=fake:3", f"--isobench-only={only}", "-k", "sort")
+    result.assert_outcomes(passed=1, deselected=1)
+    [row] = project.report()["results"]
+    assert row["verdict"] is None
+    assert list(row["comparison"]["times"]) == [only]
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    (b"\0binary", "is binary"),
+    ("+caf\u00e9".encode("latin-1"), "is not UTF-8 text"),
+    (b"--- a/none.py\n+++ b/none.py\n@@ -1 +1 @@\n-a\n+b\n", "none.py"),
+])  # fmt: skip
+def test_a_file_that_is_no_patch_for_the_task_fails(project, content, message):
+    (project.path / "my.diff").write_bytes(content)
+    result = project.run("--isobench-agent=patch:my.diff", "-k", "sort")
+    result.assert_outcomes(failed=1, deselected=1)
+    assert project.outcomes() == {"sort:patch-my:0": "does_not_apply"}
+    result.stdout.fnmatch_lines([f"*does not apply: *{message}*"])
+
+
+def test_an_empty_patch_is_no_change(project):
+    (project.path / "my.diff").write_text("\n")
+    project.run("--isobench-agent=patch:my.diff", "-k", "sort").assert_outcomes(failed=1, deselected=1)
+    assert project.outcomes() == {"sort:patch-my:0": "slower"}
