@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     recordings = [load(path) for path in options.recordings] or [
-        synthetic(noise, kind, 1500, options.seed) for noise in NOISES for kind in ("stream", "pingpong")
+        synthetic(noise, kind, 1500, options.seed, arms=2) for noise in NOISES for kind in ("stream", "pingpong")
     ]
     print("On", ", ".join(dict.fromkeys(recording.name for recording in recordings)))
     print(f"{options.trials} comparisons per recording, procedure and slowdown; seed {options.seed}\n")
