@@ -152,7 +152,7 @@ def _cache() -> Iterator[Check]:
     from pytest_isobench.dataset.cache import Cache
 
     root = Cache.default().root
-    existing = next(path for path in (root, *root.parents) if path.exists())
+    existing = next(path for path in (root, *root.parents) if os.path.exists(path))
     try:
         tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:

@@ -28,7 +28,7 @@ def shape(schema: Any, names: bool = False) -> Any:
     if isinstance(schema, list):
         return [shape(item) for item in schema]
     if not isinstance(schema, dict):
-        return schema
+        return int(schema) if isinstance(schema, float) and schema.is_integer() else schema
     kept = schema if names else {key: schema[key] for key in schema if key in STRUCTURE}
     return {key: shape(value, key in ("properties", "$defs") and not names) for key, value in kept.items()}
 
