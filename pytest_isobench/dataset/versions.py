@@ -32,6 +32,8 @@ class Version:
     """Content of the tree, the patch and the environment."""
     patch: str | None = None
     """A diff that completes the tree: the human's patch of a `path` or `git` source."""
+    notes: tuple[str, ...] = ()
+    """What the tree lacks, such as submodules; to be shown."""
 
 
 class VersionSource(Protocol):

@@ -101,7 +101,7 @@ class _Reader:
             raise self._error("holds no tasks, only blank lines and comments")
         top = self._next()
         if isinstance(top, yaml.SequenceStartEvent):
-            raise self._error("the file is a mapping: put 'version: 1' first, and this list under 'tasks:'")
+            raise self._error("a task file is a mapping: put 'version: 1' first, and this list under 'tasks:'")
         if not isinstance(top, yaml.MappingStartEvent):
             raise self._error("the file is a mapping with 'version: 1' and 'tasks:'")
         records = self._top_level()

@@ -1,0 +1,101 @@
+"""Versions that are releases of a package."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import importlib.metadata
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+from packaging.utils import canonicalize_name
+
+from pytest_isobench.dataset.cache import Cache, key_of, tree_digest
+from pytest_isobench.dataset.environments import FOLDER, compile_bytecode, create, environment_key, site_packages
+from pytest_isobench.dataset.interpreters import find_interpreter
+from pytest_isobench.dataset.packages import newest
+from pytest_isobench.dataset.sources.common import TREE, make_version
+from pytest_isobench.dataset.versions import BuiltEnvironment, Version
+from pytest_isobench.errors import UsageError
+from pytest_isobench.models.task import PypiSource, Task
+
+LATEST = "latest"
+
+
+class PypiVersions:
+    """The releases of a `pypi` source, each in an environment of its own.
+
+    The package's own files are moved out of the environment into the tree, so that they exist once and a patch changes what is imported;
+    its dependencies, scripts and metadata stay.
+    """
+
+    def __init__(self, task: Task, folder: Path, cache: Cache) -> None:
+        del folder
+        assert isinstance(task.source, PypiSource)
+        self._source, self._cache, self._environment = task.source, cache, task.environment
+
+    def baseline(self) -> Version:
+        return self._release(self._source.base)
+
+    def human(self) -> Version:
+        return self._release(self._source.human)
+
+    def named(self, name: str) -> Version:
+        """Return a release by its number; `latest` is the one that pip would install today."""
+        return self._release(self._latest() if name == LATEST else name)
+
+    def _latest(self) -> str:
+        python = find_interpreter(self._environment.python)
+        day = datetime.datetime.now(datetime.UTC).date().isoformat()
+        key = key_of("newest", self._package, str(python.path), python.version, day)
+
+        def ask(_: Path) -> dict[str, str]:
+            return {"version": newest(python.path, self._package)}
+
+        return self._cache.get("newest", key, ask).facts["version"]
+
+    def _release(self, version: str) -> Version:
+        pin = [f"{self._package}=={version}"]
+        key = key_of("release", self._package, version, environment_key(self._environment, pin))
+        entry = self._cache.get("releases", key, lambda folder: self._build(folder, pin, key))
+        environment = BuiltEnvironment(path=entry.path / FOLDER, digest=entry.facts["environment"])
+        return make_version(version, entry.path / TREE, entry.facts["tree"], environment)
+
+    @property
+    def _package(self) -> str:
+        return canonicalize_name(self._source.package)
+
+    def _build(self, folder: Path, pin: list[str], key: str) -> dict[str, str]:
+        venv, tree = folder / FOLDER, folder / TREE
+        digest = create(venv, self._environment, pin, key=key)
+        extract(venv, self._package, tree)
+        compile_bytecode(venv)
+        return {"environment": digest, "tree": tree_digest(tree)}
+
+
+def extract(venv: Path, package: str, tree: Path) -> None:
+    """Move a package's importable files out of an environment. Raises UsageError when it has none."""
+    packages = site_packages(venv)
+    tree.mkdir()
+    for name in _own_files(packages, package):
+        target = tree / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(packages / name, target)
+        for folder in list(PurePosixPath(name).parents)[:-1]:
+            with suppress(OSError):
+                (packages / folder).rmdir()
+    if not any(tree.iterdir()):
+        raise UsageError(f"{package!r} installs nothing that can be imported, so there is nothing to measure or to patch")
+
+
+def _own_files(packages: Path, package: str) -> Iterator[str]:
+    """Yield the files that the package's record lists inside the folder of packages, its metadata apart."""
+    for distribution in importlib.metadata.distributions(path=[str(packages)]):
+        if canonicalize_name(distribution.metadata["Name"]) == package:
+            for name, *_ in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
+                path = PurePosixPath(name)
+                outside = path.is_absolute() or ".." in path.parts or path.parts[0].endswith(".dist-info")
+                if not outside and "__pycache__" not in path.parts and (packages / path).is_file():
+                    yield name
