@@ -8,10 +8,8 @@ from pathlib import Path
 
 from pytest_isobench.agents.base import AgentContext, Assignment, Submission, readable
 from pytest_isobench.agents.known import demand_argument
+from pytest_isobench.dataset.patches import read_patch
 from pytest_isobench.errors import DoesNotApplyError, NoPatchError, UsageError, nearest
-
-LARGEST = 32 * 2**20
-"""Bytes of the largest patch that is read."""
 
 
 class PatchAgent:
@@ -27,7 +25,7 @@ class PatchAgent:
         return None
 
     def submit(self, assignment: Assignment) -> Submission:  # noqa: ARG002
-        return Submission(patch=read_patch(self.file))
+        return Submission(patch=read(self.file))
 
 
 class RecordedAgent:
@@ -44,7 +42,7 @@ class RecordedAgent:
         file = self.folder / f"{assignment.task.id}.{assignment.attempt}.diff"
         if not file.is_file():
             raise NoPatchError(f"{self.name} has no patch: there is no {file}")
-        return Submission(patch=read_patch(file))
+        return Submission(patch=read(file))
 
     @cached_property
     def _counts(self) -> dict[str, int]:
@@ -79,22 +77,17 @@ def recorded_names(patches: Path) -> tuple[str, ...]:
     return tuple(sorted(folder.name for folder in folders if folder.is_dir() and folder.name == readable(folder.name)))
 
 
-def read_patch(file: Path) -> str:
-    """Return a diff as text.
+def read(file: Path) -> str:
+    """Return a diff's text.
 
     Raises:
-        UsageError: the file cannot be read.
-        DoesNotApplyError: it holds something that cannot be a diff; names the file.
+        NoPatchError: the file cannot be read.
+        DoesNotApplyError: it holds something that is no diff, or must not be in one; names the file.
     """
     try:
-        if file.stat().st_size > LARGEST:
-            raise DoesNotApplyError(f"{file}: is larger than {LARGEST // 2**20} MiB")
-        data = file.read_bytes()
+        patch = read_patch(file)
     except OSError as error:
-        raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
-    if b"\0" in data:
-        raise DoesNotApplyError(f"{file}: is binary (a zero byte at {data.index(0)})")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise DoesNotApplyError(f"{file}: is not UTF-8 text (byte {data[error.start]:#04x} at {error.start})") from error
+        raise NoPatchError(f"{file}: cannot be read: {error.strerror or error}") from error
+    if refused := [problem.message for problem in patch.problems if problem.severity == "refuse"]:
+        raise DoesNotApplyError(f"{file}: {'; '.join(refused)}")
+    return patch.text

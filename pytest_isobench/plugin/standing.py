@@ -24,7 +24,10 @@ class Standing:
 
 
 def standing(result: Result) -> Standing:
-    """Judge a result by what the session requires. A patch that does not work fails on every task, a working one only on an evaluable one."""
+    """Judge a result by what the session requires.
+
+    A patch that does not work fails on every task, one that works on evaluable tasks only.
+    """
     if result.failure:
         return Standing("error", f"{result.failure.kind}: {result.failure.message}")
     if result.verdict is None:

@@ -32,10 +32,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from pytest_isobench.dataset.versions import Version
-from pytest_isobench.errors import DoesNotApplyError, DoesNotBuildError, SandboxError
+from pytest_isobench.errors import DoesNotBuildError, SandboxError
 from pytest_isobench.models.fake import FILE, FakeScript
 from pytest_isobench.models.result import Isolation
 from pytest_isobench.models.task import Environment, Resources
+from pytest_isobench.sandboxes import building
 from pytest_isobench.sandboxes.base import ExecResult, Process, Remains, Reply, Sandbox, SandboxProvider, Stream, Supervisor, Turn
 
 CALL = 0.05
@@ -74,8 +75,7 @@ class FakeSandbox(Sandbox):
         except (OSError, shutil.Error) as error:
             raise SandboxError(f"cannot place {arm}: {error}") from error
         for text in (version.patch, patch):
-            if text and text.strip():
-                apply_patch(tree, text)
+            building.apply(_run_in(tree), text or "")
         if read_script(tree).fail == "build":
             raise DoesNotBuildError(f"{FILE} says that this tree does not build")
 
@@ -150,10 +150,7 @@ class FakeSupervisor(Supervisor):
         if on_output is not None and stdout:
             on_output("stdout", stdout)
         stderr = f"{FILE} says {script.fail}\n".encode() if failed else b""
-        code = -9 if late else int(failed)
-        return ExecResult(
-            returncode=code, stdout=stdout, stderr=stderr, wall=wall, user=wall, system=0.0, max_rss=2**20, timed_out=late
-        )
+        return _finished(-9 if late else int(failed), stdout, stderr, wall, late=late)
 
     def close(self) -> None:
         self._residents.clear()
@@ -193,17 +190,22 @@ def read_script(tree: Path) -> FakeScript:
         return FakeScript(fail="crash")
 
 
-def apply_patch(tree: Path, patch: str) -> None:
-    """Apply a diff with git, which refuses paths that leave the tree. Raises `DoesNotApplyError`."""
-    command = ["git", "-c", "core.hooksPath=/dev/null", "apply", "--whitespace=nowarn", "-"]
-    home = str(tree.parent)
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": home, "GIT_CEILING_DIRECTORIES": home, "LC_ALL": "C"}
-    try:
-        done = subprocess.run(command, cwd=tree, input=patch.encode(), capture_output=True, env=environment, check=False, timeout=60)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise SandboxError(f"cannot run git: {error}") from error
-    if done.returncode:
-        raise DoesNotApplyError(done.stderr.decode(errors="replace").strip())
+def _run_in(tree: Path) -> building.Run:
+    """Return what runs git in a tree."""
+
+    def run(argv: Sequence[str], *, variables: Mapping[str, str] | None = None, stdin: bytes = b"", timeout: float) -> ExecResult:
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **(variables or {})}
+        try:
+            done = subprocess.run(argv, cwd=tree, input=stdin, capture_output=True, env=environment, check=False, timeout=timeout)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise SandboxError(f"cannot run {argv[0]}: {error}") from error
+        return _finished(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+def _finished(code: int, stdout: bytes, stderr: bytes, wall: float = 0.0, *, late: bool = False) -> ExecResult:
+    return ExecResult(returncode=code, stdout=stdout, stderr=stderr, wall=wall, user=wall, system=0.0, max_rss=2**20, timed_out=late)
 
 
 def _ok(value: object) -> Reply:

@@ -13,7 +13,19 @@ import pytest_isobench.plugin.campaigns
 import pytest_isobench.plugin.reporting
 import pytest_isobench.reports.terminal  # noqa: F401
 
-TASK = {"source": {"kind": "path", "base": "../trees/base", "human": "../trees/human"}, "workload": {"kind": "python", "code": "run = id\n"}}
+TASK = {
+    "source": {"kind": "path", "base": "../trees/base", "human": "../trees/human"},
+    "workload": {"kind": "python", "code": "run = id\n"},
+}
+PATCH = """diff --git a/fake.json b/fake.json
+--- a/fake.json
++++ b/fake.json
+@@ -1,3 +1,3 @@
+ {
+- "speed": 1.0
++ "speed": SPEED
+ }
+"""
 
 
 class Project:
@@ -43,9 +55,7 @@ class Project:
         """Record a patch that makes the base as fast as `speed`."""
         file = self.path / "fixtures" / "patches" / agent / f"{task}.{attempt}.diff"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(
-            f'diff --git a/fake.json b/fake.json\n--- a/fake.json\n+++ b/fake.json\n@@ -1,3 +1,3 @@\n {{\n- "speed": 1.0\n+ "speed": {speed}\n }}\n'
-        )
+        file.write_text(PATCH.replace("SPEED", str(speed)))
 
     def run(self, *arguments: str) -> pytest.RunResult:
         return self.pytester.runpytest_inprocess("-p", "no:hypothesispytest", "-p", "no:anyio", *arguments)

@@ -24,11 +24,13 @@ def test_the_human_passes_and_nop_fails(project):
     ("cheat", "correct", "failed"),
 ])  # fmt: skip
 def test_what_passes_is_what_is_required(project, speed, require, outcome):
-    project.run(f"--isobench-agent=fake:{speed}", f"--isobench-require={require}", "-k", "sort").assert_outcomes(**{outcome: 1, "deselected": 1})
+    result = project.run(f"--isobench-agent=fake:{speed}", f"--isobench-require={require}", "-k", "sort")
+    result.assert_outcomes(**{outcome: 1, "deselected": 1})
 
 
 @pytest.mark.parametrize(("failure", "verdict"), [
-    ("crash", "crashed"), ("timeout", "timed_out"), ("exit", "crashed"), ("cheat", "cheated"), ("build", "does_not_build"), ("wrong", "incorrect"),
+    ("crash", "crashed"), ("timeout", "timed_out"), ("exit", "crashed"),
+    ("cheat", "cheated"), ("build", "does_not_build"), ("wrong", "incorrect"),
 ])  # fmt: skip
 def test_a_patch_that_does_not_work_is_a_failure(project, failure, verdict):
     result = project.run(f"--isobench-agent=fake:{failure}", "-k", "sort")
@@ -42,8 +44,8 @@ def test_a_failure_says_what_was_measured_and_what_was_needed(project):
     result = project.run("--isobench-agent=nop", "-k", "sort")
     result.stdout.fnmatch_lines([
         "*test_speedup?sort:nop:0?*",
-        "slower (no change): ×0.5* of the human's speed",
-        "×* of the baseline's speed (* rounds)",
+        "slower (no change): ?0.* of the human's speed",
+        "?* of the baseline's speed (* rounds)",
         "needed: not slower than the human by more than the margin, and faster than the baseline (--isobench-require=match)",
         "FAILED (slower) tasks/demo.yaml::test_speedup?sort:nop:0? - Failed: slower*",
     ])
@@ -115,8 +117,8 @@ def test_one_kind_of_arm_alone_has_no_verdict(project, only):
 
 
 @pytest.mark.parametrize(("content", "message"), [
-    (b"\0binary", "is binary"),
-    ("+caf\u00e9".encode("latin-1"), "is not UTF-8 text"),
+    (b"\0binary", "my.diff"),
+    ("+caf\u00e9".encode("latin-1"), "my.diff: is not a diff"),
     (b"--- a/none.py\n+++ b/none.py\n@@ -1 +1 @@\n-a\n+b\n", "none.py"),
 ])  # fmt: skip
 def test_a_file_that_is_no_patch_for_the_task_fails(project, content, message):
@@ -124,7 +126,8 @@ def test_a_file_that_is_no_patch_for_the_task_fails(project, content, message):
     result = project.run("--isobench-agent=patch:my.diff", "-k", "sort")
     result.assert_outcomes(failed=1, deselected=1)
     assert project.outcomes() == {"sort:patch-my:0": "does_not_apply"}
-    result.stdout.fnmatch_lines([f"*does not apply: *{message}*"])
+    assert message in result.stdout.str()
+    result.stdout.fnmatch_lines(["does not apply: *"])
 
 
 def test_an_empty_patch_is_no_change(project):
