@@ -193,7 +193,7 @@ def _leftovers() -> Iterator[Check]:
         except (OSError, ValidationError):
             continue
     if gone:
-        yield Check("note", "leftovers", f"{len(gone)} folders of killed runs in {tempfile.gettempdir()}: the next run removes them")
+        yield Check("note", "leftovers", f"killed runs left {len(gone)} in {tempfile.gettempdir()}, which the next run removes")
 
 
 def _version(command: list[str]) -> str:

@@ -86,6 +86,9 @@ def _counts(report: Report) -> Iterator[str]:
     yield f"outcomes: {_listed(totals.outcomes) or 'none'}"
     nothing = f"not evaluable {totals.not_evaluable}{f' ({_listed(states)})' if states else ''}"
     yield f"{nothing}, infrastructure {totals.failures}; in no rate or mean"
+    how = report.configuration
+    rule = f"{100 * how.confidence:g} % intervals, margin {100 * how.margin:g} %, required: {how.require}"
+    yield f"{rule}, sandbox {how.sandbox}, seed {how.seed}"
     alarms = sum(finding.severity == "alarm" for result in report.results for finding in result.findings)
     if alarms:
         yield f"{alarms} {'alarm' if alarms == 1 else 'alarms'}: -v tells which"

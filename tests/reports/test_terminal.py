@@ -81,6 +81,7 @@ def test_totals_of_one_agent() -> None:
     assert "geometric mean vs human x0.85 (8 measured)" in text
     assert "1 alarm: -v tells which" in text
     assert "outcomes: beats 1, cheated 1, crashed 1" in text
+    assert "95 % intervals, margin 5 %, required: match, sandbox local, seed 0" in text
 
 
 def test_agents_are_not_summed_up_together() -> None:
