@@ -191,7 +191,7 @@ class _Campaign:
         """Play rounds until everything is settled, the cap is reached, or the time is spent."""
         begin, budget = time.monotonic(), self.setting.configuration.time_budget
         for look in self.race.looks:
-            while self.race.counted(look.rounds)[1] and time.monotonic() - begin < budget:
+            while self.race.counted(look.rounds).more and time.monotonic() - begin < budget:
                 self.race.take(self._round(bench))
                 self._report(begin, budget)
                 if not self.only and not any(contender.racing for contender in self.racing):

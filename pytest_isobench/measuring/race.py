@@ -10,18 +10,20 @@ from pytest_isobench.measuring.contenders import Contender
 from pytest_isobench.measuring.moved_work import moved_work
 from pytest_isobench.measuring.statistics import (
     Interval,
+    alpha_at,
+    interval,
     judge_agent,
     judge_gain,
     judge_task,
     looks,
+    narrow,
     ping_pong_difference,
     redo,
-    sequential_interval,
     settled,
     trial_value,
     underpowered,
 )
-from pytest_isobench.measuring.statistics.contamination import WALL_PER_CPU
+from pytest_isobench.measuring.statistics.contamination import WALL_PER_CPU, Redo
 from pytest_isobench.models.result import Configuration, TaskState
 from pytest_isobench.models.trial import Trial
 from pytest_isobench.workloads.base import BASELINE, CONTROL, HUMAN, TRUSTED, Schedule
@@ -32,11 +34,14 @@ class Race:
 
     def __init__(self, contenders: Sequence[Contender], schedule: Schedule, configuration: Configuration, margin: float) -> None:
         self.contenders, self.schedule, self.margin = contenders, schedule, margin
-        self.looks = looks(schedule, configuration.confidence)
+        self.confidence = configuration.confidence
+        self.looks = looks(schedule, self.confidence)
         self.rounds: list[Mapping[str, Trial]] = []
         self.state: TaskState | None = None
         self.human_vs_baseline: Interval | None = None
         self.control: Interval | None = None
+        self.redone = 0
+        """Rounds that were measured and do not count."""
         self._cpu_bound: bool | None = None
 
     @property
@@ -61,21 +66,16 @@ class Race:
                 contender.note(trial.findings)
                 contender.failure = contender.failure or trial.failure
 
-    def counted(self, wanted: int) -> tuple[tuple[int, ...], bool]:
-        """Return the rounds that count towards `wanted`, and whether another one is needed."""
-        chosen = redo([self._flags(trials) for trials in self.rounds], TRUSTED, wanted)
-        return chosen.counted, chosen.more
-
-    @property
-    def redone(self) -> int:
-        """Rounds that were measured and do not count."""
-        return len(self.rounds) - len(self.counted(self.limit)[0])
+    def counted(self, wanted: int, *, final: bool = False) -> Redo:
+        """Tell which rounds count towards `wanted`, and whether another one is needed."""
+        return redo([self._flags(trials) for trials in self.rounds], TRUSTED, wanted, final=final)
 
     def look(self, wanted: int, *, final: bool) -> bool:
         """Judge on the rounds that count; True when everything is settled."""
-        rounds = [self.rounds[index] for index in self.counted(wanted)[0]]
+        chosen = self.counted(wanted, final=final)
+        rounds, self.redone = [self.rounds[index] for index in chosen.counted], chosen.redone
         if self.control is None:
-            self.control = self._contrast(rounds, BASELINE, CONTROL, final=final)
+            self.control = self._contrast(None, rounds, BASELINE, CONTROL, final=final)
         self._judge_task(rounds, final=final)
         for contender in self.contenders:
             if contender.racing:
@@ -84,10 +84,9 @@ class Race:
 
     def provisional(self) -> dict[str, Interval]:
         """Return the estimates so far, for the eye only: of each case against the human, and of 'human' against the baseline."""
-        shown = {"human": self._contrast(self.rounds, BASELINE, HUMAN, final=False)}
-        for contender in self.contenders:
-            shown[contender.entrant.case] = self._contrast(self.rounds, HUMAN, contender.arm, final=False)
-        return {name: interval for name, interval in shown.items() if interval is not None}
+        pairs = {"human": (BASELINE, HUMAN)} | {contender.entrant.case: (HUMAN, contender.arm) for contender in self.contenders}
+        found = {name: self._differences(self.rounds, *pair) for name, pair in pairs.items()}
+        return {name: interval(differences, 1 - self.confidence) for name, differences in found.items() if differences}
 
     def typical(self, field: str) -> dict[str, float]:
         """Return the median over all rounds of a trial's `samples`, `setup` or `prepare`, per arm; seconds."""
@@ -100,18 +99,17 @@ class Race:
         return {arm: median(found) for arm, found in values.items()}
 
     def _judge_task(self, rounds: Sequence[Mapping[str, Trial]], *, final: bool) -> None:
-        differences = self._differences(rounds, BASELINE, HUMAN)
-        if not differences:
+        self.human_vs_baseline = self._contrast(self.human_vs_baseline, rounds, BASELINE, HUMAN, final=final)
+        if self.human_vs_baseline is None:
             return
-        self.human_vs_baseline = sequential_interval(differences, self.looks, final=final)
         self.state = judge_task(self.human_vs_baseline, self.margin, final)
-        if self.state is None and underpowered(differences, self.margin, self.looks):
+        if self.state is None and underpowered(self._differences(rounds, BASELINE, HUMAN), self.margin, self.looks):
             self.state = TaskState.UNDERPOWERED
 
     def _judge(self, contender: Contender, rounds: Sequence[Mapping[str, Trial]], *, final: bool) -> None:
         contender.note(moved_work(rounds, contender.arm, [arm for arm in (BASELINE, HUMAN) if arm in rounds[0]] if rounds else []))
-        versus_human = self._contrast(rounds, HUMAN, contender.arm, final=final)
-        versus_baseline = self._contrast(rounds, BASELINE, contender.arm, final=final)
+        versus_human = self._contrast(contender.versus_human, rounds, HUMAN, contender.arm, final=final)
+        versus_baseline = self._contrast(contender.versus_baseline, rounds, BASELINE, contender.arm, final=final)
         if versus_human is None or versus_baseline is None:
             return
         contender.versus_human, contender.versus_baseline = versus_human, versus_baseline
@@ -119,9 +117,14 @@ class Race:
         contender.gain = judge_gain(versus_baseline, self.margin, final)
         contender.settled = final or settled(self.state, contender.outcome, contender.gain)
 
-    def _contrast(self, rounds: Sequence[Mapping[str, Trial]], slower: str, faster: str, *, final: bool) -> Interval | None:
+    def _contrast(
+        self, before: Interval | None, rounds: Sequence[Mapping[str, Trial]], slower: str, faster: str, *, final: bool
+    ) -> Interval | None:
+        """Narrow what the looks before have shown of two arms by this look."""
         differences = self._differences(rounds, slower, faster)
-        return sequential_interval(differences, self.looks, final=final) if differences else None
+        if not differences:
+            return before
+        return narrow(before, interval(differences, alpha_at(self.looks, len(differences), final=final)))
 
     def _differences(self, rounds: Sequence[Mapping[str, Trial]], x: str, y: str) -> list[float]:
         pairs = [(trials[x].samples, trials[y].samples) for trials in rounds if x in trials and y in trials]

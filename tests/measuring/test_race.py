@@ -31,7 +31,7 @@ def run(speeds: dict[str, float], *, noise: float = 0.01, seed: int = 0, busy: f
     race = Race(racing, fields.pop("schedule", "pingpong"), Configuration(), 0.05)
     draw = random.Random(seed)
     for look in race.looks:
-        while race.counted(look.rounds)[1]:
+        while race.counted(look.rounds).more:
             race.take({arm: trial(len(race.rounds), arm, speeds.get(arm, 1.0), draw, noise, busy, setup or {}) for arm in race.arms(TRUSTED)})
         if race.look(look.rounds, final=look.rounds == race.limit):
             break
@@ -81,10 +81,10 @@ def test_busy_rounds_are_redone_and_counted():
     racing = agents(1)
     race = Race(racing, "pingpong", Configuration(), 0.05)
     draw = random.Random(1)
-    while race.counted(8)[1]:
+    while race.counted(8).more:
         busy = 1.5 if len(race.rounds) == 3 else 1.01
         race.take({arm: trial(len(race.rounds), arm, 1.0, draw, 0.01, busy, {}) for arm in race.arms(TRUSTED)})
-    assert (len(race.rounds), race.counted(8)[0]) == (9, (0, 1, 2, 4, 5, 6, 7, 8))
+    assert (len(race.rounds), race.counted(8).counted) == (9, (0, 1, 2, 4, 5, 6, 7, 8))
 
 
 def test_a_workload_that_waits_by_itself_is_never_called_busy():
