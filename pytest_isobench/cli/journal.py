@@ -11,6 +11,8 @@ from typing import Any
 
 NAME = "journal"
 SHOWN = 20
+SHORT = 12
+"""Characters of a digest that tell one from another."""
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -82,14 +84,14 @@ def _take(contents: Contents, kind: str, fields: Mapping[str, Any]) -> None:
 
 
 def _lines(contents: Contents, shown: int) -> Iterator[str]:
-    yield f"{len(contents.files)} files, {contents.files.total()} entries"
+    yield f"files: {len(contents.files)}, entries: {contents.files.total()}"
     for path, number in contents.files.items():
         yield f"{path}: {number} entries"
     for name, campaign in contents.campaigns.items():
         trials = ", ".join(f"{arm} {number}" for arm, number in campaign.trials.items())
-        yield f"campaign {name}: {len(campaign.rounds)} rounds; trials: {trials or 'none'}"
+        yield f"campaign {name[:SHORT]}: {len(campaign.rounds)} rounds; trials: {trials or 'none'}"
     for key, result in contents.results.items():
-        yield f"result {key}: {_summary(result)}"
+        yield f"result {key[:SHORT]}: {_summary(result)}"
     yield from (f"refused {reason}" for reason in contents.refused[:shown])
     if len(contents.refused) > shown:
         yield f"refused {len(contents.refused) - shown} more: -v lists them"

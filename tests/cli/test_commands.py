@@ -211,7 +211,7 @@ def test_journal(tmp_path: Path, capsys: Captured) -> None:
         journal.append("result", key="k2", result={"version": 1, "odd\x1b": 1})
     assert main(["journal", str(folder)]) == 0
     printed = capsys.readouterr().out
-    assert "1 files, 11 entries" in printed
+    assert "files: 1, entries: 11" in printed
     assert "campaign c0ffee: 3 rounds; trials: baseline 3, human 3" in printed
     assert "result k1: packaging-25.0-26.0-parse-versions:claude_code:0 beats (faster)" in printed
     assert "result k2: is no result: " in printed
