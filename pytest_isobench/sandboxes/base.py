@@ -74,7 +74,7 @@ class Supervisor(ABC):
 
     @abstractmethod
     def turns(self, turns: Sequence[Turn], *, timeout: float) -> list[dict[str, Reply]]:
-        """Play turns: in each, every arm in order prepares and then runs, all others frozen. One dict (arm to reply) a turn."""
+        """Play turns: in each, every arm in order collects garbage, prepares and runs, all others frozen. One dict (arm to reply) a turn."""
 
     @abstractmethod
     def stop(self, names: Sequence[str]) -> dict[str, Remains]:
@@ -120,6 +120,8 @@ class Reply:
     """CPU seconds of the candidate's processes in that time."""
     prepare: float = 0.0
     """Seconds of the untimed preparation before it (turns only)."""
+    collect: float = 0.0
+    """Seconds of collecting garbage before that, when the inputs are not known yet (turns only)."""
     stolen: float = 0.0
     """CPU seconds that the candidate used while it was frozen, since its last turn."""
     detail: str = ""

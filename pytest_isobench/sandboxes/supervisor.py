@@ -27,8 +27,12 @@ from typing import Any, BinaryIO, Callable, Collection, NoReturn
 
 FRAME = struct.Struct(">QB16s")
 READY = b"\0" * 16
+UNTIMED = {ord("G"): "collect", ord("P"): "prepare"}
+"""Requests that come before the timed one, and where their seconds stand in the reply."""
 LOG_TAIL = 64 * 1024
 CHUNK = 1 << 20
+STOP_LIMIT = 10.0
+"""Seconds that processes may take to be frozen: one that is in the middle of a long system call goes on until its end."""
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 clock = time.perf_counter_ns
@@ -86,14 +90,24 @@ def send_signal(pid: int, number: int) -> None:
         pass
 
 
+def states(pid: int) -> str:
+    """The states of a process's threads as proc(5) letters them: the first thread may have ended before the others."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return ""
+    return "".join(read_text(f"/proc/{pid}/task/{thread}/stat").rpartition(")")[2].strip()[:1] for thread in threads)
+
+
 def alive(pid: int) -> bool:
     """Whether a process still is more than an entry that nobody has collected."""
-    return read_text(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1] not in ([], ["Z"])
+    return bool(states(pid).strip("ZX"))
 
 
 def read_text(path: str) -> str:
+    """A file's text, empty when there is none; the name of a process may be any bytes."""
     try:
-        with open(path) as file:
+        with open(path, errors="replace") as file:
             return file.read()
     except OSError:
         return ""
@@ -112,10 +126,10 @@ def set_freezer(path: str, *, frozen: bool) -> None:
     else:
         state, wanted = os.path.join(os.path.dirname(path), "cgroup.events"), f"frozen {int(frozen)}"
         write_text(path, str(int(frozen)))
-    for _ in range(10_000):
-        if wanted in read_text(state):
-            return
-    raise OSError(f"{path} did not become {wanted!r}")
+    deadline = time.monotonic() + STOP_LIMIT
+    while wanted not in read_text(state):
+        if time.monotonic() > deadline:
+            raise OSError(f"{path} did not become {wanted!r}")
 
 
 def collect_orphans(own: Collection[int]) -> list[resource.struct_rusage]:
@@ -153,6 +167,15 @@ class Cell:
             set_freezer(self.freezer, frozen=True)
         self.frozen, self.usage_at_freeze = True, self.usage()
 
+    def freeze_or_not(self) -> bool:
+        """Freeze; False for one that does not stand still in time."""
+        try:
+            self.freeze()
+        except OSError:
+            self.frozen, self.usage_at_freeze = True, self.usage()
+            return False
+        return True
+
     def thaw(self) -> int:
         """Let it go on; return the CPU nanoseconds that it used although it was frozen."""
         if not self.frozen:
@@ -167,15 +190,14 @@ class Cell:
         return max(0, stolen)
 
     def _stop_tree(self) -> None:
-        """Stop every process but the keeper, who must be able to end the others; look again until nobody new was born meanwhile."""
-        stopped = {self.root} if self.kept else set()
-        for _ in range(100):
-            fresh = [pid for pid in tree(self.root) if pid not in stopped]
-            if not fresh:
-                return
-            for pid in fresh:
+        """Stop every process but the keeper, who must be able to end the others; again until all stand still, as one may wake another."""
+        deadline = time.monotonic() + STOP_LIMIT
+        spared = {self.root} if self.kept else set()
+        while running := [pid for pid in tree(self.root) if pid not in spared and states(pid).strip("TtZX")]:
+            for pid in running:
                 send_signal(pid, signal.SIGSTOP)
-            stopped.update(fresh)
+            if time.monotonic() > deadline:
+                raise OSError(f"processes {running} do not stop")
 
     def notes(self) -> list[str]:
         """What is odd about the living processes."""
@@ -195,7 +217,7 @@ class Cell:
 
     def kill(self) -> None:
         """Kill all of it, the root last, so that it goes on adopting orphans until none is left."""
-        self.freeze()
+        self.freeze_or_not()
         deadline = time.monotonic() + 10
         while (below := [pid for pid in tree(self.root)[1:] if alive(pid)]) and time.monotonic() < deadline:
             for pid in below:
@@ -211,6 +233,8 @@ def spawn(spec: dict[str, Any], stdin: int | BinaryIO, stdout: int, stderr: int 
     limits = [(getattr(resource, name), value) for name, value in spec["limits"].items()]
 
     def enter() -> None:
+        LIBC.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # only so may it change its own score
+        write_text("/proc/self/oom_score_adj", "1000")  # when memory runs out, a candidate ends, not the measuring
         for group in spec["cgroups"]:
             write_text(f"{group}/cgroup.procs", "0")
         for limit, value in limits:
@@ -275,13 +299,14 @@ class Candidate:
     def __init__(self, spec: dict[str, Any]) -> None:
         request_end, self.requests = os.pipe()
         self.answers, answer_end = os.pipe()
-        self.log = tempfile.TemporaryFile()
+        self.log = os.fdopen(os.memfd_create("log"), "w+b")  # not on disk: writing it back would take time from others
         try:
             self.process = spawn(spec, request_end, answer_end, self.log)
         finally:
             os.close(request_end)
             os.close(answer_end)
-        os.set_blocking(self.requests, False)
+        for end in (self.requests, self.answers):
+            os.set_blocking(end, False)
         self.cell = Cell(self.process.pid, spec)
         self.ready = False
         self.processes_at_start = 0
@@ -326,7 +351,10 @@ class Candidate:
         parts = []
         while size:
             wait_for(self.answers, select.POLLIN, deadline)
-            part = os.read(self.answers, min(size, CHUNK))
+            try:
+                part = os.read(self.answers, min(size, CHUNK))
+            except BlockingIOError:  # it has opened its pipe once more and taken its answer back
+                continue
             if not part:
                 raise self._end()
             parts.append(part)
@@ -346,8 +374,9 @@ class Candidate:
         code = self.process.poll()
         extra = max(0, len(tree(self.process.pid)) - self.processes_at_start) if code is None else 0
         notes, peak = ([], 0) if code is not None else (self.cell.notes(), self.cell.max_rss())
-        self.cell.kill()
-        self.process.wait()
+        if code is None:
+            self.cell.kill()
+            self.process.wait()
         os.close(self.requests)
         os.close(self.answers)
         size = self.log.seek(0, os.SEEK_END)
@@ -381,6 +410,8 @@ class Command:
         self.kept, self.truncated = [bytearray(), bytearray()], False
         pipes = [os.pipe(), os.pipe()]
         self.reads = [read for read, _ in pipes]
+        for read in self.reads:
+            os.set_blocking(read, False)
         try:
             with tempfile.TemporaryFile() as source:
                 source.write(stdin)
@@ -429,20 +460,24 @@ class Command:
                 raise ControllerGone
             if watch in events:
                 return True
-            if not events:
+            if not events or (watch is not None and time.monotonic() > deadline):
                 return False
             for descriptor in events:
                 if not self._take(descriptor):
                     poll.unregister(descriptor)
 
-    def _take(self, descriptor: int) -> bytes:
-        data = os.read(descriptor, CHUNK)
+    def _take(self, descriptor: int) -> bool:
+        """Read once; False at the end of an output."""
+        try:
+            data = os.read(descriptor, CHUNK)
+        except BlockingIOError:  # it has opened its output once more and taken it back
+            return True
         index = self.reads.index(descriptor)
         self.on_output(index, data)
         room = max(0, self.limit - len(self.kept[index]))
         self.truncated |= len(data) > room
         self.kept[index] += data[:room]
-        return data
+        return bool(data)
 
     def _close(self) -> None:
         for read in self.reads:
@@ -521,7 +556,10 @@ class Server:
         return reply, [answer]
 
     def do_turns(self, header: dict[str, Any], *inputs: bytes) -> Answer:
-        """In every turn each arm in order prepares its inputs and runs on them. An arm that failed sits out the rest."""
+        """In every turn each arm in order collects its garbage, prepares its inputs and runs on them; one that failed sits out the rest.
+
+        The garbage goes before the inputs come: whoever leaves it where it is has spare time, but nothing to use it for.
+        """
         gc.disable()
         played: list[dict[str, Any]] = []
         answers: list[bytes] = []
@@ -529,7 +567,8 @@ class Server:
         for turn, (order, payload) in enumerate(zip(header["orders"], inputs, strict=True)):
             for name in order:
                 if name not in failed:
-                    reply, answer = self.play(name, [(ord("P"), payload), (ord("R"), b"")], header["timeout"], header["limit"])
+                    requests = [(ord("G"), b""), (ord("P"), payload), (ord("R"), b"")]
+                    reply, answer = self.play(name, requests, header["timeout"], header["limit"])
                     played.append({"turn": turn, "arm": name, **reply})
                     answers.append(answer)
                     if reply["status"] != "ok":
@@ -540,24 +579,26 @@ class Server:
     def play(self, name: str, requests: list[tuple[int, bytes]], timeout: float, limit: int) -> tuple[dict[str, Any], bytes]:
         """Thaw a candidate, make the requests, freeze it again: what the clock says of the last one, and its answer."""
         candidate = self.candidates[name]
-        reply: dict[str, Any] = {"status": "ok", "seconds": 0.0, "cpu": 0.0, "prepare": 0.0, "detail": ""}
+        reply: dict[str, Any] = {"status": "ok", "seconds": 0.0, "cpu": 0.0, "prepare": 0.0, "collect": 0.0, "detail": ""}
         reply["stolen"] = candidate.cell.thaw() / 1e9
         answer = b""
         try:
             candidate.wait_until_ready(timeout)
-            for position, (operation, payload) in enumerate(requests):
+            for operation, payload in requests:
                 before = candidate.cell.usage()
                 spent, status, answer = candidate.exchange(operation, payload, timeout, limit)
                 used = candidate.cell.usage() - before
-                if position < len(requests) - 1:
-                    reply["prepare"] += spent / 1e9
                 reply["seconds"], reply["cpu"] = spent / 1e9, used / 1e9
+                if operation in UNTIMED:
+                    reply[UNTIMED[operation]] = spent / 1e9
                 if status:
                     reply["status"] = "exception"
                     break
         except Broken as broken:
             reply["status"], reply["detail"], answer = broken.status, broken.detail, b""
-        candidate.cell.freeze()
+        if not candidate.cell.freeze_or_not():
+            candidate.cell.kill()
+            reply["status"], reply["detail"], answer = "timed_out", f"could not be stopped within {STOP_LIMIT:g} s after its turn", b""
         return reply, answer
 
     def do_stop(self, header: dict[str, Any]) -> Answer:

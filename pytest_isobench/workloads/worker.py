@@ -48,13 +48,27 @@ class Worker:
         request = json.loads(payload)
         return [self.workload.inputs(random.Random(f"{request['seed']}:{index}")) for index in range(request["count"])]
 
-    def prepare(self, payload: bytes, collect: Callable[[], int] = gc.collect, enable: Callable[[], None] = gc.enable) -> None:
+    def collect(self, _payload: bytes, collect: Callable[[], int] = gc.collect) -> None:
+        """Collect the garbage of earlier samples, untimed and before the inputs come."""
+        self.reset_collector()
+        collect()
+
+    def reset_collector(
+        self,
+        enable: Callable[[], None] = gc.enable,
+        set_threshold: Callable[..., None] = gc.set_threshold,
+        threshold: tuple[int, ...] = gc.get_threshold(),
+    ) -> None:
+        """Let the collector work as it does where nobody has changed it for the whole process."""
+        enable()
+        set_threshold(*threshold)
+
+    def prepare(self, payload: bytes) -> None:
         """Take the inputs of one sample, untimed."""
         inputs = decode(payload)
         step = getattr(self.workload, "prepare", None)
         self.prepared = [step(value) for value in inputs] if step else inputs
-        enable()
-        collect()
+        self.reset_collector()
 
     def run(self, _payload: bytes) -> list[Any]:
         """The timed part: all calls of one sample."""
@@ -119,6 +133,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     operations: dict[str, Callable[[bytes], Any]] = {
         "L": worker.load,
         "I": worker.inputs,
+        "G": worker.collect,
         "P": worker.prepare,
         "R": worker.run,
         "C": worker.check,
