@@ -81,7 +81,7 @@ class Comparison(Record):
     rounds: int = 0
     redone: int = Field(0, description="Contaminated rounds that were measured again.")
     times: dict[str, float] = Field({}, description="Median of the metric per arm, in its unit.")
-    setup: dict[str, float] = Field({}, description="Median seconds to start, import and load per arm.")
+    setup: dict[str, float] = Field({}, description="Median seconds to import, load and warm up per arm.")
     prepare: dict[str, float] = Field({}, description="Median seconds of untimed preparation per call and arm.")
     overhead: float | None = Field(None, description="Seconds of the request and its answer with an empty workload.")
 

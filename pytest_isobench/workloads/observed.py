@@ -80,11 +80,18 @@ class ObservedArm:
             arm=self.arm,
             position=self.position,
             samples=tuple(reply.seconds / calls for reply in timed),
-            setup=self.loaded.seconds if self.loaded else None,
+            setup=self._setup(),
             prepare=median(reply.prepare for reply in timed) / calls,
             busy=busy_ratio(sum(reply.seconds for reply in timed), sum(reply.cpu for reply in timed)),
             findings=self.findings(),
         )
+
+    def _setup(self) -> float | None:
+        """Seconds in which it may have made itself ready: the import, the warm-up, and whenever it waited for inputs."""
+        if self.loaded is None:
+            return None
+        warm_up = self.replies[0]
+        return self.loaded.seconds + warm_up.prepare + warm_up.seconds + sum(reply.collect for reply in self.replies)
 
 
 def busy_ratio(wall: float, cpu: float) -> float | None:
