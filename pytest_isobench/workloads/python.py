@@ -23,6 +23,8 @@ SAMPLE = 0.025
 """Seconds that a sample should take at least: below it the cost of a turn shows."""
 LONGEST = 0.2
 """Seconds that the baseline's sample may take for the sake of a much faster human."""
+HOPELESS, HOPELESS_FLOOR = 20, 2.0
+"""A sample may take so many times as long as the slowest trusted arm's, and so many seconds at least: no patch spends everybody's time."""
 ECHOES = 20
 
 
@@ -48,19 +50,21 @@ class ResidentWorkload:
         self._oracle = Oracle(bench, self._task, self._script)
         self.sizing = sizing or self.sizing
         trial_run = RoundPlan(index=0, seed=f"{seed}:size", arms=tuple(arm for arm in arms if arm in TRUSTED) or tuple(arms))
-        trials = self._play(bench, trial_run, self.sizing or 1)
-        self.sizing = self.sizing or fitting_calls({arm: min(trial.samples) for arm, trial in trials.items()})
+        trials = self._play(bench, trial_run, self.sizing or 1, bench.timeout)
+        times = {arm: min(trial.samples) for arm, trial in trials.items()}
+        self.sizing = self.sizing or fitting_calls(times)
+        self._limit = max(HOPELESS_FLOOR, HOPELESS * self.sizing * max(times.values()))
 
     def play(self, bench: Bench, plan: RoundPlan) -> Mapping[str, Trial]:
-        return self._play(bench, plan, self.sizing)
+        return self._play(bench, plan, self.sizing, min(bench.timeout, self._limit))
 
-    def _play(self, bench: Bench, plan: RoundPlan, calls: int) -> dict[str, Trial]:
+    def _play(self, bench: Bench, plan: RoundPlan, calls: int, limit: float) -> dict[str, Trial]:
         arms = {arm: ObservedArm(arm=arm, position=position) for position, arm in enumerate(plan.arms)}
         try:
             self._start(bench, arms)
             if self.overhead is None:
                 self.overhead = self._echo(bench, plan.arms[0])
-            inputs = self._take_turns(bench, plan, arms, calls)
+            inputs = self._take_turns(bench, plan, arms, calls, limit)
         finally:
             remains = bench.sandbox.supervisor.stop(plan.arms)
         for name, arm in arms.items():
@@ -81,14 +85,14 @@ class ResidentWorkload:
         """Seconds of a request and its answer when there is nothing to do; asked of a trusted arm."""
         return median(bench.sandbox.supervisor.ask(arm, "echo", b"", timeout=bench.timeout).seconds for _ in range(ECHOES))
 
-    def _take_turns(self, bench: Bench, plan: RoundPlan, arms: Mapping[str, ObservedArm], calls: int) -> list[list[Any]]:
-        """Let the arms that loaded take their turns; the inputs of each turn."""
+    def _take_turns(self, bench: Bench, plan: RoundPlan, arms: Mapping[str, ObservedArm], calls: int, limit: float) -> list[list[Any]]:
+        """Let the arms that loaded take their turns, each sample within the limit of seconds; the inputs of each turn."""
         values = self._oracle.inputs(plan.seed, TURNS * calls)
         inputs = [values[turn * calls : (turn + 1) * calls] for turn in range(TURNS)]
         playing = [name for name, arm in arms.items() if arm.failure() is None]
         order = random.Random(f"{plan.seed}:turns")
         turns = [Turn(order=tuple(order.sample(playing, len(playing))), inputs=encode(given)) for given in inputs]
-        for replies in bench.sandbox.supervisor.turns(turns, timeout=bench.timeout):
+        for replies in bench.sandbox.supervisor.turns(turns, timeout=limit):
             for name, reply in replies.items():
                 arms[name].replies.append(reply)
         return inputs
