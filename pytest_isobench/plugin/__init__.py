@@ -1,4 +1,4 @@
-"""The pytest hooks of pytest-isobench."""
+"""The pytest hooks of pytest-isobench. In a session that names no agent they import and do next to nothing."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_isobench.plugin import collector, run
-from pytest_isobench.plugin.options import add_options
-from pytest_isobench.plugin.run import RUN
+from pytest_isobench.plugin import options
+from pytest_isobench.plugin.stash import RUN, run_of
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -23,7 +22,7 @@ pytest_plugins = ["pytest_isobench.plugin.fixtures"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    add_options(parser)
+    options.add_options(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -34,55 +33,70 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    run.begin(config)
+    if not options.agents_of(config):
+        options.refuse_tasks_without_agent(config)
+        return
+    from pytest_isobench.plugin.run import begin
+
+    begin(config)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    if begun := session.config.stash.get(RUN, None):
-        begun.start(session)
+    if run := run_of(session.config):
+        run.start(session)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    begun = config.stash.get(RUN, None)
-    return begun.header() if begun else []
+    run = run_of(config)
+    return run.header() if run else []
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    return collector.collect_task_file(file_path, parent)
+    if run_of(parent.config) is None:
+        return None
+    from pytest_isobench.plugin.collector import collect_task_file
+
+    return collect_task_file(file_path, parent)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    collector.generate_cases(metafunc)
+    if run_of(metafunc.config) is None or "isobench_case" not in metafunc.fixturenames:
+        return
+    from pytest_isobench.plugin.collector import generate_cases
+
+    generate_cases(metafunc)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if begun := config.stash.get(RUN, None):
-        collector.add_keywords(items)
-        collector.deselect(begun, items)
+    if run := run_of(config):
+        from pytest_isobench.plugin.collector import add_keywords, deselect
+
+        add_keywords(items)
+        deselect(run, items)
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
-    begun = config.stash.get(RUN, None)
-    return begun.deselection_lines() if begun else []
+    run = run_of(config)
+    return run.deselection_lines() if run else []
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    begun = session.config.stash.get(RUN, None)
-    if begun is None or not begun.settings.dry_run or session.config.option.collectonly:
+    run = run_of(session.config)
+    if run is None or not run.settings.dry_run or session.config.option.collectonly:
         return None
     from pytest_isobench.plugin.dryrun import show_plan
 
-    show_plan(begun, session.items)
+    show_plan(run, session.items)
     return True
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    begun = item.config.stash.get(RUN, None)
-    if begun is None or not begun.is_worker:
+    run = run_of(item.config)
+    if run is None or not run.is_worker:
         return None
     from pytest_isobench.plugin.scheduler import run_once
 
@@ -97,7 +111,7 @@ def pytest_isobench_make_patch(config: pytest.Config, case: Case) -> Submission:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if RUN in item.config.stash:
+    if run_of(item.config):
         from pytest_isobench.plugin.fixtures import FOUND
         from pytest_isobench.plugin.reporting import attach
 
@@ -114,19 +128,19 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    if begun := session.config.stash.get(RUN, None):
-        begun.finish(session, exitstatus)
+    if run := run_of(session.config):
+        run.finish(session, exitstatus)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: WorkerController) -> None:
-    if begun := node.config.stash.get(RUN, None):
-        node.workerinput["isobench"] = begun.for_workers()
+    if run := run_of(node.config):
+        node.workerinput["isobench"] = run.for_workers()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config) -> TaskScheduling | None:
-    if RUN not in config.stash or config.getvalue("dist") == "each":
+    if run_of(config) is None or config.getvalue("dist") == "each":
         return None
     from pytest_isobench.plugin.scheduler import TaskScheduling
 

@@ -10,10 +10,12 @@ import pytest
 
 from pytest_isobench.errors import IsobenchError
 from pytest_isobench.plugin.cases import case_of, cases_of, param
-from pytest_isobench.plugin.run import RUN, SUFFIXES, Run, is_task_file
+from pytest_isobench.plugin.options import SUFFIXES, is_task_file
+from pytest_isobench.plugin.stash import RUN, run_of
 
 if TYPE_CHECKING:
     from pytest_isobench.dataset.stubs import Stub
+    from pytest_isobench.plugin.run import Run
 
 
 class TaskFile(pytest.Module):
@@ -42,8 +44,7 @@ class TaskFile(pytest.Module):
 
 def collect_task_file(file_path: Path, parent: pytest.Collector) -> TaskFile | None:
     """Implement `pytest_collect_file`: take task files, and any file of such a kind that is named itself."""
-    run = parent.config.stash.get(RUN, None)
-    if run is None or file_path.suffix.lower() not in SUFFIXES:
+    if file_path.suffix.lower() not in SUFFIXES:
         return None
     if is_task_file(file_path, parent.config) or parent.session.isinitpath(file_path):
         return TaskFile.from_parent(parent, path=file_path)
@@ -52,7 +53,7 @@ def collect_task_file(file_path: Path, parent: pytest.Collector) -> TaskFile | N
 
 def generate_cases(metafunc: pytest.Metafunc) -> None:
     """Implement `pytest_generate_tests`: parametrise `isobench_case` with the file's cases, or in a user's own test with all."""
-    run = metafunc.config.stash.get(RUN, None)
+    run = run_of(metafunc.config)
     if run is None or "isobench_case" not in metafunc.fixturenames:
         return
     file = metafunc.definition.getparent(TaskFile)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_isobench.errors import InfrastructureError, NoPatchError, NotEvaluableError, UsageError
-from pytest_isobench.plugin.run import RUN, Run
+from pytest_isobench.plugin.stash import run_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_isobench.models.result import Result
     from pytest_isobench.models.task import Task
     from pytest_isobench.plugin.cases import Case
+    from pytest_isobench.plugin.run import Run
     from pytest_isobench.plugin.settings import Settings
     from pytest_isobench.sandboxes.base import SandboxProvider
 
@@ -100,7 +101,7 @@ def plain_errors() -> Iterator[None]:
 
 
 def _run(config: pytest.Config) -> Run:
-    run = config.stash.get(RUN, None)
+    run = run_of(config)
     if run is None:
         pytest.skip("no agent was given: --isobench-agent=NAME")
     return run

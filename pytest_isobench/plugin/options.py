@@ -1,11 +1,17 @@
-"""The options, one group with an ini twin for each. What they mean is read in `settings`."""
+"""The options, one group with an ini twin for each. What they mean is read in `settings`; here is what every session asks."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+
+SUFFIXES = frozenset({".yaml", ".yml", ".json", ".jsonl", ".parquet"})
+"""What task files may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +59,7 @@ OPTIONS = (
     Option(name="timeout", metavar="TIME", help="Time for each sample, such as 30 or 2m, instead of the task's own"),
     Option(name="seed", metavar="N", help="Seed of inputs and of the order of arms (default: drawn once and kept beside the journals)"),
     Option(name="gpu", metavar="MODEL", help="Use only GPUs whose model's name contains this, such as H100"),
-    Option(name="commits", metavar="FILE", help="Keep tasks whose base commit, human commit or id is a line of this file"),
+    Option(name="commits", metavar="FILE", help="Keep tasks whose base commit, human commit or id begins a line of this file"),
     Option(name="shard", metavar="I/N", help="Keep the I-th of N parts of the tasks, the same part on every machine"),
 )
 
@@ -81,3 +87,32 @@ def add_options(parser: pytest.Parser) -> None:
         parser.addini(option.dest, f"Ini twin of {option.flag}", type=kind, default=default)
     for name, kind, default, text in INIS:
         parser.addini(name, text, type=kind, default=default)
+
+
+def many(config: pytest.Config, name: str) -> Sequence[str]:
+    """Return the values of a repeatable option: the command line's, else the ini twin's."""
+    given: list[str] | None = config.getoption(f"isobench_{name}")
+    ini: list[str] = config.getini(f"isobench_{name}")
+    return given if given is not None else ini
+
+
+def agents_of(config: pytest.Config) -> tuple[str, ...]:
+    """Return the agents asked for; nothing else of this plugin happens when there are none."""
+    return tuple(name.strip() for part in many(config, "agent") for name in part.split(",") if name.strip())
+
+
+def is_task_file(path: Path, config: pytest.Config) -> bool:
+    """Tell whether the ini values `isobench_tasks` and `isobench_files` speak of this file."""
+    home = config.inipath.parent if config.inipath else config.rootpath
+    if any(path == home / place or path.parent == home / place for place in config.getini("isobench_tasks")):
+        return True
+    name = path.relative_to(home).as_posix() if path.is_relative_to(home) else path.as_posix()
+    return any(fnmatch(name, pattern) for pattern in config.getini("isobench_files"))
+
+
+def refuse_tasks_without_agent(config: pytest.Config) -> None:
+    """Raise `pytest.UsageError` when a task file is named, but no agent."""
+    for argument in config.args:
+        path = config.invocation_params.dir / argument.partition("::")[0]
+        if path.suffix.lower() in SUFFIXES and is_task_file(path, config):
+            raise pytest.UsageError(f"{argument}: give an agent for these tasks, such as --isobench-agent=human")

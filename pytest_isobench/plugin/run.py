@@ -6,7 +6,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from contextlib import contextmanager
-from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,10 @@ import pytest
 
 from pytest_isobench import errors
 from pytest_isobench.plugin.cases import Case, Marks, Selection, case_of, selections
+from pytest_isobench.plugin.options import SUFFIXES
 from pytest_isobench.plugin.progress import is_watched
-from pytest_isobench.plugin.settings import Settings, agents_of, read_settings, seeded
+from pytest_isobench.plugin.settings import Settings, read_settings, seeded
+from pytest_isobench.plugin.stash import RUN
 from pytest_isobench.registry import Registry, default_registry
 
 if TYPE_CHECKING:
@@ -141,8 +142,6 @@ class Run:
 
 DONE = frozenset({pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED})
 """How a session ends that nobody interrupted."""
-RUN = pytest.StashKey[Run]()
-SUFFIXES = frozenset({".yaml", ".yml", ".json", ".jsonl", ".parquet"})
 
 
 def task_files(path: Path) -> list[Path]:
@@ -152,11 +151,8 @@ def task_files(path: Path) -> list[Path]:
     return [path] if path.exists() else []
 
 
-def begin(config: pytest.Config) -> Run | None:
-    """Make the session's run, when it names an agent; every wrong value is a `pytest.UsageError`."""
-    if not agents_of(config):
-        refuse_tasks_without_agent(config)
-        return None
+def begin(config: pytest.Config) -> None:
+    """Make the session's run. Every wrong value is a `pytest.UsageError`."""
     with usage_errors():
         settings = read_settings(config)
         registry = default_registry()
@@ -168,25 +164,7 @@ def begin(config: pytest.Config) -> Run | None:
             config.option.dist, config.option.tx = "no", []
         if not settings.dry_run and not config.option.collectonly:
             settings = seeded(settings)
-        run = config.stash[RUN] = Run(config, settings, registry, agents)
-    return run
-
-
-def is_task_file(path: Path, config: pytest.Config) -> bool:
-    """Tell whether the ini values `isobench_tasks` and `isobench_files` speak of this file."""
-    home = config.inipath.parent if config.inipath else config.rootpath
-    if any(path == home / place or path.parent == home / place for place in config.getini("isobench_tasks")):
-        return True
-    name = path.relative_to(home).as_posix() if path.is_relative_to(home) else path.as_posix()
-    return any(fnmatch(name, pattern) for pattern in config.getini("isobench_files"))
-
-
-def refuse_tasks_without_agent(config: pytest.Config) -> None:
-    """Raise `pytest.UsageError` when a task file is named, but no agent."""
-    for argument in config.args:
-        path = config.invocation_params.dir / argument.partition("::")[0]
-        if path.suffix.lower() in SUFFIXES and is_task_file(path, config):
-            raise pytest.UsageError(f"{argument}: give an agent for these tasks, such as --isobench-agent=human")
+        config.stash[RUN] = Run(config, settings, registry, agents)
 
 
 def choose_paths(config: pytest.Config, settings: Settings) -> None:

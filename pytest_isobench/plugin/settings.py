@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from pytest_isobench.errors import UsageError, nearest
+from pytest_isobench.plugin.options import agents_of, many
 
 if TYPE_CHECKING:
     from pytest_isobench.models.result import Configuration
@@ -62,11 +63,6 @@ class Settings:
         }
 
 
-def agents_of(config: pytest.Config) -> tuple[str, ...]:
-    """Return the agents asked for; nothing else of this plugin happens when there are none."""
-    return tuple(name.strip() for part in _many(config, "agent") for name in part.split(",") if name.strip())
-
-
 def read_settings(config: pytest.Config) -> Settings:
     """Read every option once.
 
@@ -107,7 +103,7 @@ def _shared(config: pytest.Config, home: Path) -> dict[str, Any]:
     return {
         "report": report,
         "journal": report.parent / "journal" / started,
-        "datasets": [path for name in _many(config, "dataset") for path in _dataset(name, config.invocation_params.dir)],
+        "datasets": [path for name in many(config, "dataset") for path in _dataset(name, config.invocation_params.dir)],
     }
 
 
@@ -173,12 +169,6 @@ def _one(config: pytest.Config, name: str) -> str | None:
     dest = f"isobench_{name.replace('-', '_')}"
     given: str | None = config.getoption(dest)
     return given if given is not None else config.getini(dest) or None
-
-
-def _many(config: pytest.Config, name: str) -> Sequence[str]:
-    given: list[str] | None = config.getoption(f"isobench_{name}")
-    ini: list[str] = config.getini(f"isobench_{name}")
-    return given if given is not None else ini
 
 
 def _flag(config: pytest.Config, name: str) -> bool:
