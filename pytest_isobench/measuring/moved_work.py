@@ -29,7 +29,7 @@ GROWTH = 0.25
 def moved_work(rounds: Sequence[Mapping[str, Trial]], agent: str, trusted: Sequence[str]) -> list[Finding]:
     """Compare an agent's untimed work with the trusted arms' in the rounds that both played."""
     played = [trials for trials in rounds if all(arm in trials and trials[arm].samples for arm in (agent, *trusted))]
-    if not played:
+    if not played or not trusted:
         return []
     call = median(median(trials[trusted[0]].samples) for trials in played)
     gain = call - median(median(trials[agent].samples) for trials in played)
