@@ -14,16 +14,18 @@ from pytest_isobench.measuring.statistics import interval
 from pytest_isobench.models.result import Finding
 from pytest_isobench.models.trial import Trial
 
-ALPHA = 0.01
-"""Level at which growth must be certain."""
-PREPARE_ALLOWANCE = 0.05
+ALPHA, LAXEST = 0.01, 0.05
+"""Level at which growth must be certain, and the one for fewer rounds than that takes: as few as there are verdicts on, but none below."""
+PREPARE_ALLOWANCE = 0.02
 """Growth of a call's preparation, as a share of the baseline's timed call, that is nobody's business."""
 SETUP_ALLOWANCE = 1.0
-"""Seconds by which an import may grow without being held against the patch: another library may have to be loaded."""
+"""Seconds by which the import and the warm-up may grow without being held against the patch: another library may have to be loaded."""
 SETUP_ALARM = 0.05
 """Seconds of growth that are shown."""
 GROWTH = 0.25
 """Relative growth of either that is nobody's business."""
+EATEN = 0.25
+"""Share of a call's gain that its preparation may cost, where that is less."""
 
 
 def moved_work(rounds: Sequence[Mapping[str, Trial]], agent: str, trusted: Sequence[str]) -> list[Finding]:
@@ -36,14 +38,14 @@ def moved_work(rounds: Sequence[Mapping[str, Trial]], agent: str, trusted: Seque
     prepare, before = _growth(played, agent, trusted, "prepare")
     setup, import_before = _growth(played, agent, trusted, "setup")
     found = []
-    if prepare > GROWTH * before + PREPARE_ALLOWANCE * call:
+    if prepare > PREPARE_ALLOWANCE * call + min(GROWTH * before, EATEN * gain if gain > 0 else math.inf):
         message = f"the untimed preparation of a call takes {prepare * 1e3:.3g} ms longer than without the patch"
         found.append(Finding(kind="work_in_prepare", severity="cheat", message=f"{message}; a timed call takes {call * 1e3:.3g} ms"))
     if setup > GROWTH * import_before + SETUP_ALLOWANCE:
-        message = f"the import takes {setup:.3g} s longer than without the patch, which gains {gain * 1e3:.3g} ms a call"
+        message = f"the import and the first calls take {setup:.3g} s longer than without the patch, which gains {gain * 1e3:.3g} ms a call"
         found.append(Finding(kind="work_in_import", severity="cheat", message=message))
     elif setup > GROWTH * import_before + SETUP_ALARM:
-        message = f"the import takes {setup * 1e3:.3g} ms longer than without the patch"
+        message = f"the import and the first calls take {setup * 1e3:.3g} ms longer than without the patch"
         found.append(Finding(kind="slower_import", severity="alarm", message=message))
     return found
 
@@ -57,5 +59,6 @@ def _growth(played: Sequence[Mapping[str, Trial]], agent: str, trusted: Sequence
             pairs.append((own, max(others)))
     if not pairs:
         return 0.0, 0.0
-    certain = interval([own - other for own, other in pairs], ALPHA).low
+    level = max(ALPHA, min(LAXEST, 2.0 ** (1 - len(pairs))))
+    certain = interval([own - other for own, other in pairs], level).low
     return (certain if certain is not None else -math.inf), median(other for _, other in pairs)

@@ -25,7 +25,7 @@ class Trial(Record):
     arm: str
     position: int = Field(ge=0, description="Place of the arm in the order in which the round's processes were started.")
     samples: tuple[float, ...] = Field((), description="Seconds per call of each timed sample; the warm-up is left out.")
-    setup: float | None = Field(None, description="Seconds to import, load and warm up: all that came before the inputs of timed calls; null for commands.")
+    setup: float | None = Field(None, description="Seconds to import, load and warm up; null for commands.")
     prepare: float | None = Field(None, description="Median seconds of untimed preparation per call.")
     busy: float | None = Field(None, description="Wall time over CPU time of all samples together; 1 when nothing disturbed a CPU-bound arm.")
     failure: ArmFailure | None = None

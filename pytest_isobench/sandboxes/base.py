@@ -74,7 +74,7 @@ class Supervisor(ABC):
 
     @abstractmethod
     def turns(self, turns: Sequence[Turn], *, timeout: float) -> list[dict[str, Reply]]:
-        """Play turns: in each, every arm in order collects garbage, prepares and runs, all others frozen. One dict (arm to reply) a turn."""
+        """Play turns: in each, every arm in order collects garbage, prepares and runs, all others frozen. A turn's dict: arm to reply."""
 
     @abstractmethod
     def stop(self, names: Sequence[str]) -> dict[str, Remains]:
