@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_isobench.errors import NotEvaluableError, TaskError
+from pytest_isobench.errors import MissingExtraError, NotEvaluableError, TaskError
 from pytest_isobench.models.task import Task
 from pytest_isobench.sandboxes.base import Process, Reply
 from pytest_isobench.workloads.answers import BadAnswerError, decode, difference
 from pytest_isobench.workloads.base import ORACLE, Bench
+
+LONGER, SPARE = 16, 2**20
+"""How many times as long as the reference's answers others may be, and how many bytes more: the rest is not even looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +60,25 @@ class Oracle:
         With a `check` in the workload, that decides; else an answer must equal the reference within the task's tolerance. Equal
         bytes are judged once.
         """
-        wanted = decode(answers[reference])
-        faults = {payload: self._fault(inputs, payload, wanted) for payload in dict.fromkeys(answers.values())}
+        try:
+            wanted = decode(answers[reference])
+        except BadAnswerError as error:
+            raise NotEvaluableError(f"the {reference}'s answers are the reference, but cannot be read: {error}") from error
+        longest = LONGER * len(answers[reference]) + SPARE
+        faults = {payload: self._fault(inputs, payload, wanted, longest) for payload in dict.fromkeys(answers.values())}
         return {arm: fault for arm, payload in answers.items() if (fault := faults[payload]) is not None}
 
-    def _fault(self, inputs: Sequence[Any], payload: bytes, wanted: Any) -> str | None:
+    def _fault(self, inputs: Sequence[Any], payload: bytes, wanted: Any, longest: int) -> str | None:
+        if len(payload) > longest:
+            return f"an answer of {len(payload)} bytes, where {longest} are plenty"
         try:
-            found = decode(payload)
-        except BadAnswerError as error:
+            return self._difference(inputs, decode(payload), wanted)
+        except (BadAnswerError, MissingExtraError) as error:  # the reference could be read: here is an array where none belongs
             return str(error)
+        except RecursionError:
+            return "the answer is nested too deeply"
+
+    def _difference(self, inputs: Sequence[Any], found: Any, wanted: Any) -> str | None:
         if not isinstance(found, list) or len(found) != len(inputs):
             return f"answers to {len(inputs)} calls were asked for"
         if self.has_check:
