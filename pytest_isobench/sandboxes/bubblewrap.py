@@ -12,6 +12,7 @@ from pathlib import Path
 from pytest_isobench.sandboxes.base import Process
 from pytest_isobench.sandboxes.confinement import Confinement, Order, Place, limits, stand_ins, substitute, variables
 from pytest_isobench.sandboxes.interpreter import SYSTEM
+from pytest_isobench.sandboxes.trees import make_folder
 from pytest_isobench.sandboxes.users import tasks_of
 
 TREE, ENVIRONMENT, PROGRAMS, TEMPORARY, SHARED = "/repo", "/env", "/isobench", "/tmp", "/dev/shm"  # noqa: S108 - inside the sandbox
@@ -70,8 +71,8 @@ class Bubblewrap(Confinement):
     def __init__(self, program: Program, folder: Path, *, source: Callable[[Path], Path], filters: tuple[Path, Path] | None) -> None:
         """Use a session's `folder`; `source` makes a folder reachable; `filters` are for builds and for candidates."""
         self._program, self._folder, self._source, self._filters = program, folder, source, filters
+        make_folder(folder / "etc", 0o755)
         for name, text in FILES.items():
-            (folder / "etc").mkdir(exist_ok=True)
             (folder / "etc" / name).write_text(text)
             (folder / "etc" / name).chmod(0o644)
 

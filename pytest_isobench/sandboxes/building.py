@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from pytest_isobench.dataset.patches import Patch, parse_patch
 from pytest_isobench.errors import DoesNotApplyError, DoesNotBuildError, SandboxError
 from pytest_isobench.models.task import Resources
 from pytest_isobench.sandboxes.base import ExecResult
@@ -44,14 +45,13 @@ def apply(run: Run, patch: str) -> None:
     Raises:
         DoesNotApplyError: it does not fit, or holds what a patch must not.
     """
-    from pytest_isobench.dataset.patches import vet
-
-    if problems := vet(patch):
-        raise DoesNotApplyError("the patch is refused: " + "; ".join(str(problem) for problem in problems))
+    parsed = parse_patch(patch)
+    if refused := [f"{problem.path}: {problem.message}".removeprefix(": ") for problem in parsed.problems if problem.severity == "refuse"]:
+        raise DoesNotApplyError("the patch is refused: " + "; ".join(refused))
     if not patch.strip():
         return
     _require(run, "git", "git", "--version")
-    if (strict := _git_apply(run, patch)).returncode and _git_apply(run, patch, "--recount").returncode:
+    if (strict := _git_apply(run, parsed)).returncode and _git_apply(run, parsed, "--recount").returncode:
         raise DoesNotApplyError(f"git apply refuses the patch:\n{last_lines(strict)}")
 
 
@@ -85,9 +85,9 @@ def _require(run: Run, what: str, *argv: str) -> None:
         raise SandboxError(f"{what} does not start in the sandbox (status {result.returncode}):\n{last_lines(result)}")
 
 
-def _git_apply(run: Run, patch: str, *options: str) -> ExecResult:
-    text = patch.encode(errors="surrogateescape")
-    return run(["git", "apply", "--whitespace=nowarn", *options], variables=GIT, stdin=text, timeout=APPLY_TIMEOUT)
+def _git_apply(run: Run, patch: Patch, *options: str) -> ExecResult:
+    argv = ["git", "apply", "--whitespace=nowarn", f"-p{patch.strip}", *options]
+    return run(argv, variables=GIT, stdin=patch.data, timeout=APPLY_TIMEOUT)
 
 
 def last_lines(result: ExecResult) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from pytest_isobench.sandboxes import supervisor
 from pytest_isobench.sandboxes.base import Process
 from pytest_isobench.sandboxes.confinement import Confinement, Order, Place, limits, stand_ins, substitute, variables
+from pytest_isobench.sandboxes.trees import make_folder
 from pytest_isobench.sandboxes.users import tasks_of
 
 
@@ -23,7 +24,7 @@ class Plain(Confinement):
         """Use a session's `folder`; `show` makes folders reachable under their own names."""
         self._folder, self._show = folder, show
         self._numbers = count()
-        (folder / "temporary").mkdir(mode=0o711)
+        make_folder(folder / "temporary", 0o711)
 
     def prepare(self, place: Place) -> None:
         keeper = (Path(sys.prefix), Path(sys.base_prefix), Path(supervisor.__file__).parent)

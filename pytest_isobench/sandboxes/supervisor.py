@@ -39,7 +39,17 @@ clock = time.perf_counter_ns
 
 
 class ControllerGone(Exception):
-    """Nobody is left to answer to."""
+    """Nobody is left to answer to. What is killed then may be frozen, so nothing must interrupt that half-way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def leave(number: int, frame: object) -> NoReturn:
+    """Handle the signal to end: once."""
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 class Broken(Exception):
@@ -272,7 +282,7 @@ def spawn(spec: dict[str, Any], stdin: int | BinaryIO, stdout: int, stderr: int 
 def keep(argv: list[str]) -> int:
     """Be the parent of a process where no pid namespace is: adopt its orphans, and kill all of them at the end."""
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, leave)
     child = subprocess.Popen(argv)
     try:
         while True:
@@ -627,7 +637,7 @@ def main(argv: list[str]) -> int:
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     server = Server(sys.stdin.buffer, sys.stdout.buffer)
     try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_isobench.dataset.materialise import copy_tree
 from pytest_isobench.errors import SandboxError
 
 Mount = Callable[[Sequence[Mapping[str, str]]], None]
@@ -60,13 +60,11 @@ class Trees:
     def _copy(self, source: Path, kind: str, builder: int | None, runner: int | None) -> Tree:
         target = self._new_folder(kind) / "tree"
         try:
-            subprocess.run(["cp", "-a", "--reflink=auto", "--", str(source), str(target)], check=True, capture_output=True, text=True)
+            copy_tree(source, target)
             if builder is not None:
                 give(target, builder)
-        except subprocess.CalledProcessError as error:
-            raise SandboxError(f"the tree {source} could not be copied to {target}: {error.stderr.strip()}") from error
         except OSError as error:
-            raise SandboxError(f"the tree {target} could not be given to user {builder}: {error}") from error
+            raise SandboxError(f"the tree {source} could not be copied to {target}: {error}") from error
         return Tree(target, builder, runner)
 
     def _overlay(self, mount: Mount, stage: Tree) -> Tree:

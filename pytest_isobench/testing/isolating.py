@@ -23,6 +23,13 @@ def can_write(folder):
         return False
 tell([folder for folder in sys.argv[1:] if can_write(folder)])
 """
+LEAVE_A_FILE = """
+path = os.path.join(sys.argv[1], 'isobench-contract-left')
+seen = os.path.exists(path)
+if os.access(sys.argv[1], os.W_OK):
+    open(path, 'w').close()
+tell(seen)
+"""
 CONNECT = """
 import socket
 def reaches(family, address):
@@ -41,10 +48,9 @@ class IsolatingContract(ContractBase):
     """What a candidate is kept from."""
 
     def test_is_not_privileged(self, sandbox: Sandbox) -> None:
-        code = "lines = dict(line.split(':\\t') for line in open('/proc/self/status').read().splitlines() if line[:3] in ('Uid', 'Cap'))\ntell(lines)"
-        facts = self.tell(sandbox, code)
+        facts = dict(line.split(":\t", 1) for line in self.tell(sandbox, "tell(open('/proc/self/status').read())").splitlines())
         assert "0" not in facts["Uid"].split()
-        assert {int(value, 16) for name, value in facts.items() if name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {0}
+        assert {int(facts[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {0}
 
     def test_inherits_nothing_open(self, sandbox: Sandbox) -> None:
         assert self.tell(sandbox, "tell(sorted(int(name) for name in os.listdir('/proc/self/fd')))") == [0, 1, 2, 3]
@@ -61,8 +67,7 @@ class IsolatingContract(ContractBase):
     @pytest.mark.parametrize("place", ["/tmp", "/var/tmp", "/dev/shm", "/run/lock"])  # noqa: S108 - inside the sandbox
     def test_no_folder_connects_two_runs(self, sandbox: Sandbox, place: str) -> None:
         require(sandbox, "filesystem")
-        code = "folder = sys.argv[1]; seen = os.path.exists(folder + '/left')\nif os.access(folder, os.W_OK): open(folder + '/left', 'w').close()\ntell(seen)"
-        assert [self.tell(sandbox, code, place, arm=arm) for arm in ("agent", "agent", "baseline")] == [False] * 3
+        assert [self.tell(sandbox, LEAVE_A_FILE, place, arm=arm) for arm in ("agent", "agent", "baseline")] == [False] * 3
 
     def test_other_folders_are_not_there(self, sandbox: Sandbox, version: Version, tmp_path: Path) -> None:
         require(sandbox, "filesystem")
@@ -72,7 +77,8 @@ class IsolatingContract(ContractBase):
 
     def test_arms_cannot_tell_which_one_they_are(self, sandbox: Sandbox) -> None:
         require(sandbox, "filesystem")
-        code = "tell([os.getcwd(), sys.prefix, sys.path, sorted(os.listdir('/')), os.getuid(), os.uname().nodename, open('/proc/self/cgroup').read()])"
+        about_me = "open('/proc/self/cgroup').read(), sorted(os.listdir('/')), sorted(os.listdir('/etc'))"
+        code = f"tell([os.getcwd(), sys.prefix, sys.path, os.getuid(), os.uname().nodename, {about_me}])"
         assert self.tell(sandbox, code, arm="baseline") == self.tell(sandbox, code, arm="agent")
 
     def test_there_is_no_network(self, sandbox: Sandbox) -> None:

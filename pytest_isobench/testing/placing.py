@@ -16,12 +16,13 @@ from pytest_isobench.sandboxes.base import Sandbox
 from pytest_isobench.testing.base import PATCH, SMALL, ContractBase, contents, require
 
 DATA_PATCH = "--- a/data.txt\n+++ b/data.txt\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n"
-HALF_PATCH = DATA_PATCH + "--- a/pkg/__init__.py\n+++ b/pkg/__init__.py\n@@ -1 +1 @@\n-VALUE = 'something else'\n+VALUE = 'patched'\n"
+HALF_PATCH = DATA_PATCH + PATCH.replace("pristine", "something else")
 WRONG_COUNTS = DATA_PATCH.replace("@@ -1,3 +1,3 @@", "@@ -1,9 +1,7 @@")
+NEW_LINK = "diff --git a/link b/link\nnew file mode 120000\n"
 REFUSED = {
     "above the tree": "--- /dev/null\n+++ b/../escaped.txt\n@@ -0,0 +1 @@\n+out\n",
-    "link": "diff --git a/link b/link\nnew file mode 120000\n--- /dev/null\n+++ b/link\n@@ -0,0 +1 @@\n+/etc\n\\ No newline at end of file\n",
-    "repository": "diff --git a/.git/config b/.git/config\nnew file mode 100644\n--- /dev/null\n+++ b/.git/config\n@@ -0,0 +1 @@\n+[core]\n",
+    "link": NEW_LINK + "--- /dev/null\n+++ b/link\n@@ -0,0 +1 @@\n+/etc\n\\ No newline at end of file\n",
+    "repository": "--- /dev/null\n+++ b/.git/config\n@@ -0,0 +1 @@\n+[core]\n",
     "prose": "Here is how I would make it faster: use a dict.\n",
 }
 FORGE = """

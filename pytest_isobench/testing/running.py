@@ -36,9 +36,9 @@ class RunningContract(ContractBase):
         assert (result.timed_out, result.truncated) == (False, False)
 
     def test_output_is_handed_on_as_it_comes(self, sandbox: Sandbox) -> None:
-        code = "import sys, time\nfor word in 'first', 'second':\n    print(word, flush=True); time.sleep(0.3)\nprint('oops', file=sys.stderr)"
         heard: list[tuple[Stream, bytes]] = []
-        process = sandbox.process("agent", ["{python}", "-c", code], resources=SMALL)
+        script = "echo first; sleep 0.3; echo second; sleep 0.3; echo oops >&2"
+        process = sandbox.process("agent", ["/bin/sh", "-c", script], resources=SMALL)
         result = sandbox.supervisor.run(process, timeout=60, on_output=lambda stream, data: heard.append((stream, data)))
         assert heard == [("stdout", b"first\n"), ("stdout", b"second\n"), ("stderr", b"oops\n")]
         assert (result.stdout, result.stderr) == (b"first\nsecond\n", b"oops\n")
