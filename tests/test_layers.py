@@ -19,7 +19,7 @@ LAYERS = {
     "dataset": 2, "gpus": 2, "jsonl": 2,
     "sandboxes": 3, "agents": 3, "workloads": 3, "checks": 3, "integrity": 3,
     "measuring": 4, "reports": 4, "registry": 4,
-    "plugin": 5, "cli": 5,
+    "plugin": 5, "cli": 5, "testing": 5,
 }  # fmt: skip
 SHARED = {
     "sandboxes.base": {"agents", "workloads", "checks", "integrity"},
@@ -79,7 +79,7 @@ def test_imports_point_down(path: Path) -> None:
     others = {name.partition(".")[0] for name in imports(tree)} - {"pytest_isobench"}
     assert [name for name in own if not may_import(module, name)] == [], "these are of its own layer or of a higher one"
     assert "_pytest" not in others
-    assert LAYERS[module.partition(".")[0]] == 5 or not others & {"pytest", "xdist"}, "only the plugin and the cli know pytest"
+    assert LAYERS[module.partition(".")[0]] == 5 or not others & {"pytest", "xdist"}, "only layer 5 knows pytest"
     assert not HEAVY & {name.partition(".")[0] for name in imports(top_level(tree))}, "import it in the function that needs it"
     if module in PROGRAMS:
         assert (own, others - sys.stdlib_module_names) == ([], PROGRAMS[module])

@@ -1,0 +1,70 @@
+"""Compares reports with what is known beforehand: `check_report.py REPORT...`; ends with status 1 when one is otherwise.
+
+The agent `human` must succeed on every task, `nop` on none, and each recorded patch of `example` must come to its expected outcome.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+TASKS = {task["id"] for file in sorted((ROOT / "tasks").glob("*.yaml")) for task in yaml.safe_load(file.read_text())["tasks"]}
+EXPECTED = {(case["task"], case["attempt"]): case for case in yaml.safe_load((ROOT / "tests/tasks/expected_outcomes.yaml").read_text())}
+LOTS = {"non_inferior": {"non_inferior", "matches", "beats"}}
+"""The patch that draws lots is expected to be non-inferior, and in a few campaigns of a hundred it is shown to be more."""
+
+
+def faults(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is not as expected."""
+    if not report["complete"]:
+        yield "the report is not complete"
+    agents = {result["agent"] for result in report["results"]}
+    for agent in agents:
+        seen = {result["task"] for result in report["results"] if result["agent"] == agent}
+        if seen != TASKS:
+            yield f"{agent}: has no result for {', '.join(sorted(TASKS - seen))}"
+    if "example" in agents:
+        seen_cases = {(result["task"], result["attempt"]) for result in report["results"] if result["agent"] == "example"}
+        yield from (f"example: no result for {case}" for case in sorted(EXPECTED.keys() - seen_cases))
+    for result in report["results"]:
+        if fault := fault_of(result):
+            yield f"{result['case']}: {fault} ({result['task_state']}, {json.dumps(result['verdict'])})"
+
+
+def fault_of(result: Mapping[str, Any]) -> str | None:
+    """Say what is wrong with a result."""
+    verdict = result["verdict"] or {"outcome": None, "gain": None, "hard_success": False}
+    if result["failure"]:
+        return f"the machine failed: {result['failure']['kind']}: {result['failure']['message']}"
+    if result["agent"] == "human" and not verdict["hard_success"]:
+        return "the human does not succeed"
+    if result["agent"] == "nop" and (verdict["hard_success"] or not result["verdict"]):
+        return "no change is not judged a failure"
+    expected = EXPECTED.get((result["task"], result["attempt"])) if result["agent"] == "example" else None
+    if expected is None:
+        return None
+    if verdict["outcome"] not in LOTS.get(expected["outcome"], {expected["outcome"]}) or verdict["gain"] != expected["gain"]:
+        return f"expected {expected['outcome']}, {expected['gain']}"
+    return None
+
+
+def main(paths: list[str]) -> int:
+    """Check the reports."""
+    found = []
+    for path in paths:
+        report = json.loads(Path(path).read_text())
+        wrong = list(faults(report))
+        print(f"{path}: {len(report['results'])} results, {len(wrong)} of them not as expected")
+        found += wrong
+    print(*found, sep="\n")
+    return bool(found) or not paths
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
