@@ -45,10 +45,11 @@ class Project:
         (folder / "fake.json").write_text(json.dumps(script, indent=1) + "\n")
 
     def tasks(self, *records: dict[str, object], file: str = "tasks/demo.yaml") -> Path:
-        """Write a task file; what a record lacks is filled in."""
+        """Write a task file, a record a line; what a record lacks is filled in."""
         path = self.path / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"version": 1, "tasks": [{**TASK, **record} for record in records]}))
+        rows = ",\n".join(json.dumps({**TASK, **record}) for record in records)
+        path.write_text(f'{{"version": 1, "tasks": [\n{rows}\n]}}\n')
         return path
 
     def patch(self, agent: str, task: str, speed: float, attempt: int = 0) -> None:
