@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 
 class Record(BaseModel):
@@ -12,6 +12,14 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_max_length=64 * 2**20)
 
+
+def printable(text: str) -> str:
+    """Show control and other invisible characters as escapes such as `\\x1b`; line ends and tabs stay."""
+    return "".join(char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode() for char in text)
+
+
+Shown = Annotated[str, AfterValidator(printable)]
+"""Text for people that may come from the code under test: it can command no terminal and hide nothing."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=120)]
 """An identifier that may stand in a test id, a file name and a ``-k`` expression."""

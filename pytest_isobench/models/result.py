@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pytest_isobench.models.base import Record
+from pytest_isobench.models.base import Record, Shown
 from pytest_isobench.models.task import Metric
 
 REPORT_VERSION = 1
@@ -91,8 +91,8 @@ class Finding(Record):
 
     kind: str = Field(pattern=r"^[a-z][a-z_]*$")
     severity: Literal["cheat", "alarm", "note"] = Field(description="A cheat decides the verdict; an alarm and a note are shown.")
-    message: str
-    evidence: str = Field("", max_length=20_000)
+    message: Shown
+    evidence: Shown = Field("", max_length=20_000)
 
 
 class CheckResult(Record):
@@ -100,7 +100,7 @@ class CheckResult(Record):
 
     name: str
     passed: bool
-    message: str = ""
+    message: Shown = ""
     seconds: float | None = None
 
 
@@ -110,14 +110,14 @@ class Verdict(Record):
     outcome: Outcome
     gain: Gain | None = Field(None, description="Against the baseline; only with a measured outcome.")
     hard_success: bool = False
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Shown, ...] = ()
 
 
 class Failure(Record):
     """The machine's failure."""
 
     kind: str = Field(description="Name of the exception.")
-    message: str
+    message: Shown
 
 
 class Machine(Record):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pytest_isobench.models.base import Record
+from pytest_isobench.models.base import Record, Shown
 from pytest_isobench.models.result import Finding, Outcome
 
 
@@ -14,7 +14,7 @@ class ArmFailure(Record):
     """Why an arm has no times: one of the outcomes that are not measured."""
 
     outcome: Outcome
-    message: str
+    message: Shown
 
 
 class Trial(Record):
