@@ -1,0 +1,143 @@
+"""The same with workers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytest.importorskip("xdist")
+
+
+def test_workers_share_the_tasks(project):
+    names = [f"task-{number}" for number in range(5)]
+    project.tasks(*({"id": name} for name in names))
+    result = project.run("--isobench-agent=human,nop", "-n2")
+    result.assert_outcomes(passed=5, failed=5)
+    assert {case.split(":")[0] for case in project.outcomes()} == set(names)
+    assert project.report()["complete"]
+
+
+WHERE = """
+    import json, os
+
+    def pytest_runtest_logreport(report):
+        if report.when == "call" and hasattr(report, "worker_id"):
+            with open("where.jsonl", "a") as file:
+                file.write(json.dumps([report.nodeid.split("[")[1].split(":")[0], report.worker_id]) + "\\n")
+"""
+
+
+def test_a_task_stays_on_one_worker(project):
+    project.pytester.makeconftest(WHERE)
+    project.run("--isobench-agent=human,nop,fake:3", "-n2")
+    where = {tuple(json.loads(line)) for line in (project.path / "where.jsonl").read_text().splitlines()}
+    assert sorted(task for task, _ in where) == ["scan", "sort"]
+    assert {worker for _, worker in where} == {"gw0", "gw1"}
+
+
+FIXTURES = """
+    import os
+    import pytest
+
+    def note(text):
+        with open(os.path.join(os.path.dirname(__file__), "notes.txt"), "a") as file:
+            file.write(f"{os.environ.get('PYTEST_XDIST_WORKER')} {text}\\n")
+
+    @pytest.fixture(scope="session", autouse=True)
+    def whole():
+        note("whole begins")
+        yield
+        note("whole ends")
+
+    @pytest.fixture(autouse=True)
+    def each(request):
+        yield
+        note(f"end {request.node.name}")
+"""
+
+
+def test_fixtures_are_torn_down_when_their_scope_ends_and_each_test_runs_once(project):
+    project.pytester.makeconftest(FIXTURES)
+    project.pytester.makepyfile(test_other="def test_other(): pass")
+    project.run("--isobench-agent=human,nop", "tasks", "test_other.py", "-n1").assert_outcomes(passed=3, failed=2)
+    notes = [line.removeprefix("gw0 ") for line in (project.path / "notes.txt").read_text().splitlines()]
+    assert notes == [
+        "whole begins",
+        "end test_speedup[sort:human:0]",
+        "end test_speedup[sort:nop:0]",
+        "end test_speedup[scan:human:0]",
+        "end test_speedup[scan:nop:0]",
+        "end test_other",
+        "whole ends",
+    ]
+
+
+DIE = """
+    import os
+    from pytest_isobench.agents.base import Submission
+
+    def pytest_isobench_make_patch(config, case):
+        if case.agent == "fake-3" and case.stub.id == "sort":
+            if not os.path.exists(config.rootpath / "died"):
+                (config.rootpath / "died").touch()
+                os._exit(9)
+"""
+
+
+def test_the_death_of_a_worker_is_an_error_and_loses_nothing_else(project):
+    project.pytester.makeconftest(DIE)
+    result = project.run("--isobench-agent=human,nop,fake:3", "-n2")
+    result.assert_outcomes(passed=3, failed=2, errors=1)
+    rows = {row["case"]: row for row in project.report()["results"]}
+    assert len(rows) == 6
+    [died] = [row for row in rows.values() if row["failure"]]
+    assert (died["case"], died["failure"]["kind"], died["verdict"]) == ("sort:human:0", "WorkerDied", None)
+    assert project.outcomes()["sort:fake-3:0"] == "beats"
+
+
+def test_the_first_failure_stops_all_workers(project):
+    project.tasks(*({"id": f"task-{number}"} for number in range(8)))
+    result = project.run("--isobench-agent=nop", "-n2", "-x")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert 1 <= result.parseoutcomes()["failed"] <= 2
+    assert not project.report()["complete"]
+
+
+def test_deselection_says_why_with_workers(project):
+    result = project.run("--isobench-agent=human", "--isobench-shard=1/2", "-n2")
+    other = project.run("--isobench-agent=human", "--isobench-shard=2/2")
+    assert result.parseoutcomes().get("passed", 0) + other.parseoutcomes().get("passed", 0) == 2
+    result.stdout.fnmatch_lines(["deselected: * by --isobench-shard=1/2"])
+
+
+def test_errors_and_skips_travel(project):
+    project.patch("coder", "sort", 2.0)
+    result = project.run("--isobench-agent=coder", "-n2", "-rs", "-v")
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["*PASSED (matches)*"])
+
+
+def test_broken_options_are_shown_once(project):
+    result = project.run("--isobench-agent=humam", "-n2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stderr.str().count("there is no such agent") == 1
+
+
+def test_other_distributions_than_one_worker_a_task_are_set_aside(project):
+    project.run("--isobench-agent=human,nop", "-n2", "--dist=worksteal").assert_outcomes(passed=2, failed=2)
+
+
+def test_each_worker_may_run_everything(project):
+    project.run("--isobench-agent=human", "--tx=2*popen", "--dist=each").assert_outcomes(passed=4)
+
+
+def test_without_agents_xdist_is_left_alone(project):
+    project.pytester.makepyfile("def test_other(): pass")
+    project.run("-n2").assert_outcomes(passed=1)
+
+
+def test_a_dry_run_starts_no_worker(project):
+    result = project.run("--isobench-agent=human", "-n2", "--isobench-dry-run")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["2 cases of 2 tasks would run"])
