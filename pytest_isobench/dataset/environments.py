@@ -52,7 +52,9 @@ def site_packages(venv: Path) -> Path:
 
 def compile_bytecode(venv: Path) -> None:
     """Compile what was installed: candidates may not write it themselves. A package's broken file, such as a test's, is left alone."""
-    folder = str(site_packages(venv))
+    folder = site_packages(venv)
+    if not any(folder.iterdir()):
+        return
     run([venv / "bin" / "python", "-I", "-m", "compileall", "-q", folder], environment=clean_environment())
 
 

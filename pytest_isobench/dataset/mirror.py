@@ -107,8 +107,8 @@ class Mirror:
         commit = self._commit(start + steps)
         if commit is None:
             shallow = self._git("rev-parse", "--is-shallow-repository").stdout.strip() == "true"
-            reason = "the repository is a shallow clone; run git fetch --unshallow in it" if shallow else "the commit has fewer parents, or none"
-            raise UsageError(f"{self.origin}: {start[:12]}{steps} does not exist: {reason}")
+            reason = "the repository is a shallow clone; run git fetch --unshallow in it" if shallow else "it has fewer parents, or none"
+            raise UsageError(f"{self.origin}: commit {start[:12]} has no {steps}: {reason}")
         return commit
 
     def _commit(self, name: str) -> str | None:

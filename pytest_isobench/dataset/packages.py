@@ -16,6 +16,7 @@ from pytest_isobench.errors import IsobenchError, NotEvaluableError, SourceError
 _DROPPED = re.compile(r"PYTHON|VIRTUAL_ENV$|__PYVENV|PIP_(TARGET|PREFIX|ROOT|USER|PYTHON|REQUIRE_VIRTUALENV|REPORT|DRY_RUN|QUIET|VERBOSE)$")
 _NO_VERSION = re.compile(r"requirement (?P<requirement>.+?) \(from versions: (?P<versions>.*?)\)")
 _OTHER_PYTHON = re.compile(r"require a different python version: (?P<versions>.*)")
+_NOT_THIS_PYTHON = re.compile(r"Package '.*' requires a different Python: .*")
 _NETWORK = re.compile(r"Retrying \(Retry|Could not fetch URL|ReadTimeout|Connection(Reset|Error|Refused)|HTTPError|HTTP error 5\d\d")
 _SHOWN = 8
 """Versions that a message lists."""
@@ -68,6 +69,8 @@ def _explain(done: Done) -> IsobenchError:
     said = done.stdout + done.stderr
     if _NETWORK.search(said):
         return SourceError(f"pip could not reach a package index:\n{done.tail()}")
+    if found := _NOT_THIS_PYTHON.search(said):
+        return NotEvaluableError(f"{found[0]}; environment.python sets another")
     if found := _NO_VERSION.search(said):
         return _missing(found["requirement"], found["versions"], _OTHER_PYTHON.search(said))
     return SourceError(f"pip failed with exit status {done.returncode}:\n{done.tail()}")
@@ -76,7 +79,7 @@ def _explain(done: Done) -> IsobenchError:
 def _missing(requirement: str, versions: str, other_python: re.Match[str] | None) -> IsobenchError:
     pinned = requirement.partition("==")[2].strip()
     if other_python and (versions == "none" or (pinned and f"{pinned} Requires-Python" in other_python["versions"])):
-        return NotEvaluableError(f"{requirement!r} needs another Python, which environment.python sets: {other_python['versions'][-200:]}")
+        return NotEvaluableError(f"{requirement!r} needs another Python; environment.python sets it: {other_python['versions'][-200:]}")
     if versions == "none":
         return UsageError(f"no package index has {requirement!r}; check the name, and the index in pip's configuration")
     listed = versions.split(", ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import importlib.metadata
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,6 +23,8 @@ from pytest_isobench.errors import UsageError
 from pytest_isobench.models.task import PypiSource, Task
 
 LATEST = "latest"
+
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 
 
 class PypiVersions:
@@ -44,6 +47,8 @@ class PypiVersions:
 
     def named(self, name: str) -> Version:
         """Return a release by its number; `latest` is the one that pip would install today."""
+        if not _VERSION.fullmatch(name):
+            raise UsageError(f"{name!r} is no version of a release; allowed: a number such as {self._source.human!r}, or {LATEST!r}")
         return self._release(self._latest() if name == LATEST else name)
 
     def _latest(self) -> str:
