@@ -1,0 +1,146 @@
+"""Sessions killed at random moments and resumed end with the report of a session that nobody killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pytest_isobench.reports.reading import read_report
+
+TASKS = 3
+MOMENTS = 50
+CONFTEST = """
+import time
+from pytest_isobench.sandboxes import fake
+
+class Slowly(fake.FakeSupervisor):
+    def turns(self, turns, *, timeout):
+        time.sleep(0.02)
+        return super().turns(turns, timeout=timeout)
+
+fake.FakeSupervisor = Slowly
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Three tasks for the fake sandbox, each with patches of several speeds."""
+    records = []
+    for index in range(TASKS):
+        for arm, speed in (("base", 1.0), ("human", 1.5 + index / 10)):
+            folder = tmp_path / f"t{index}" / arm
+            folder.mkdir(parents=True)
+            (folder / "fake.json").write_text(json.dumps({"speed": speed, "noise": 0.03}) + "\n")
+        source = {"kind": "path", "base": f"t{index}/base", "human": f"t{index}/human"}
+        workload = {"kind": "python", "code": "def inputs(rng): return 1\ndef run(x): return x", "calls": 1}
+        records.append({"id": f"t{index}", "source": source, "workload": workload})
+    (tmp_path / "tasks.json").write_text(json.dumps({"version": 1, "tasks": records}))
+    (tmp_path / "pytest.ini").write_text("[pytest]\nisobench_tasks = tasks.json\n")
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    return tmp_path
+
+
+def session(project: Path, report: Path, *options: str) -> subprocess.Popen[bytes]:
+    """Start a session with a fixed seed."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--isobench-sandbox=fake", "--isobench-seed=7"]
+    agents = "--isobench-agent=human,nop,fake:1.3,fake:1.57,fake:crash"
+    environment = {**os.environ, "ISOBENCH_CACHE": str(project / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.Popen(
+        [*command, agents, f"--isobench-report={report}", *options],
+        cwd=project,
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def finish(process: subprocess.Popen[bytes]) -> str:
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, output.decode()
+    return output.decode()
+
+
+def essence(report: Path) -> list[dict]:
+    """All that is measured and judged; not when, how long, in which file, or whether it was resumed."""
+    results = [result.model_dump(mode="json") for result in read_report(report).results]
+    for result in results:
+        for name in ("started", "seconds", "journal", "resumed", "machine"):
+            del result[name]
+    return sorted(results, key=lambda result: result["case"])
+
+
+def kill_family(process: subprocess.Popen[bytes], chosen: random.Random, *, workers: bool) -> None:
+    """Kill the session with -9, or one of xdist's workers."""
+    family = psutil.Process(process.pid).children() if workers else []
+    victim = chosen.choice(family).pid if family else process.pid
+    try:
+        os.kill(victim, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+@pytest.mark.soak
+def test_fifty_kills_change_nothing(project):
+    plain = project / "plain" / "report.json"
+    begin = time.monotonic()
+    finish(session(project, plain))
+    lasting = time.monotonic() - begin
+    chosen, killed, attempt = random.Random(1), 0, 0
+    report = project / "killed" / "0" / "report.json"
+    while killed < MOMENTS:
+        series = project / "killed" / str(attempt)
+        report, attempt = series / "report.json", attempt + 1
+        while killed < MOMENTS:
+            process = session(project, report, "--isobench-resume")
+            try:
+                process.wait(timeout=chosen.uniform(0.3, 1.0) * lasting)
+                break
+            except subprocess.TimeoutExpired:
+                kill_family(process, chosen, workers=False)
+                process.communicate()
+                killed += 1
+        if process.returncode != 1:
+            finish(session(project, report, "--isobench-resume"))
+        assert essence(report) == essence(plain)
+    assert attempt >= 2
+
+
+@pytest.mark.soak
+def test_a_killed_worker_costs_at_most_its_trial(project):
+    pytest.importorskip("xdist")
+    plain = project / "plain" / "report.json"
+    finish(session(project, plain))
+    chosen = random.Random(2)
+    for moment in range(5):
+        report = project / f"worker{moment}" / "report.json"
+        process = session(project, report, "-n2")
+        time.sleep(chosen.uniform(1.5, 3.0))
+        kill_family(process, chosen, workers=True)
+        process.communicate(timeout=120)
+        finish(session(project, report, "-n2", "--isobench-resume"))
+        assert essence(report) == essence(plain)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_running_or_lost(project, number):
+    report = project / "report.json"
+    process = session(project, report)
+    time.sleep(2.0)
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert not alive
+    finish(session(project, report, "--isobench-resume"))
+    assert len(essence(report)) == 5 * TASKS
