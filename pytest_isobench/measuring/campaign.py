@@ -3,43 +3,36 @@
 from __future__ import annotations
 
 import random
+import secrets
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import pytest_isobench
-from pytest_isobench.checks.command import run_check
 from pytest_isobench.dataset.versions import Version, VersionSource
-from pytest_isobench.errors import DoesNotApplyError, DoesNotBuildError, InfrastructureError, JournalError, NotEvaluableError
+from pytest_isobench.errors import InfrastructureError, JournalError
+from pytest_isobench.measuring.attribution import LOST, Attribution
 from pytest_isobench.measuring.contenders import Contender, Entrant, contenders, digest
+from pytest_isobench.measuring.ground import Ground
 from pytest_isobench.measuring.history import History
 from pytest_isobench.measuring.journal import Journal
 from pytest_isobench.measuring.machine import counters, describe
+from pytest_isobench.measuring.observer import Observer
 from pytest_isobench.measuring.race import Race
 from pytest_isobench.measuring.results import Judge, Measured, Setting, judged, machine_failed, no_patch
 from pytest_isobench.measuring.statistics import estimate
-from pytest_isobench.models.result import Configuration, Estimate, Outcome, Result
+from pytest_isobench.models.result import Configuration, Result
 from pytest_isobench.models.task import Task
-from pytest_isobench.models.trial import ArmFailure, Trial
-from pytest_isobench.sandboxes.base import Sandbox, SandboxProvider
-from pytest_isobench.workloads.base import BASELINE, CONTROL, HUMAN, ORACLE, Bench, RoundPlan, Workload, WorkloadFactory
+from pytest_isobench.models.trial import Trial
+from pytest_isobench.sandboxes.base import SandboxProvider
+from pytest_isobench.workloads.base import BASELINE, CONTROL, HUMAN, TRUSTED, RoundPlan, Workload, WorkloadFactory
 
 __all__ = ["Entrant", "Judge", "Observer", "run_campaign"]
 
 PROGRAMS = ("sandboxes/supervisor.py", "workloads/worker.py")
 """The programs that make the times: with other ones it is another campaign."""
-
-
-class Observer(Protocol):
-    """Watches a campaign's progress."""
-
-    def phase(self, task: str, text: str) -> None:
-        """Tell what begins now."""
-
-    def round(self, task: str, done: int, limit: int, estimates: Mapping[str, Estimate], seconds_left: float | None) -> None:
-        """Tell how far the rounds have come: the estimates so far by case, and of 'human' against the baseline."""
 
 
 def run_campaign(
@@ -86,7 +79,7 @@ def run_campaign(
         return finished
     results = {entrant.case: no_patch(setting, entrant) for entrant in entrants if entrant.submission is None}
     if racing or configuration.only:
-        results |= _Campaign(setting, racing, history, journal, observer).run(provider, judge)
+        results |= _Campaign(setting, racing, provider, history, journal, observer).run(judge)
     for entrant in entrants:
         if results[entrant.case].failure is None:
             journal.append("result", key=setting.key(entrant), result=results[entrant.case].model_dump(mode="json"))
@@ -115,84 +108,65 @@ def _identity(
 class _Campaign:
     """One campaign in progress."""
 
-    def __init__(self, setting: Setting, racing: Sequence[Contender], history: History, journal: Journal, observer: Observer) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        racing: Sequence[Contender],
+        provider: SandboxProvider,
+        history: History,
+        journal: Journal,
+        observer: Observer,
+    ) -> None:
         self.setting, self.racing, self.history, self.journal, self.observer = setting, racing, history, journal, observer
         self.task, self.workload, self.only = setting.task, setting.workload, setting.configuration.only
         self.race = Race(racing, self.workload.schedule, setting.configuration, setting.margin)
         self.seed = digest(str(setting.configuration.seed), setting.campaign)
         self.trusted = [arm for arm in (BASELINE, HUMAN, CONTROL) if self.only in (None, arm)]
         self.agents_race = self.only in (None, "agent")
+        self.ground = Ground(setting, self.trusted, racing if self.agents_race else (), provider, observer)
+        self.attribution = Attribution(self.trusted, racing, self._play_for_nothing, self._renew)
 
-    def run(self, provider: SandboxProvider, judge: Judge) -> dict[str, Result]:
+    def run(self, judge: Judge) -> dict[str, Result]:
         started, begin, before = datetime.now(UTC), time.monotonic(), counters()
         try:
-            with provider.open() as sandbox:
-                isolation = sandbox.isolation
-                self._measure(sandbox)
+            with closing(self.ground):
+                self._measure()
         except JournalError:
             raise
         except InfrastructureError as error:
             return {contender.entrant.case: machine_failed(self.setting, contender.entrant, error) for contender in self.racing}
         measured = Measured(
             machine=describe(self.setting.cores, before),
-            isolation=isolation,
+            isolation=self.ground.isolation,
             started=started.isoformat(timespec="seconds"),
             seconds=time.monotonic() - begin,
             journal=str(self.journal.path),
         )
         return {contender.entrant.case: judged(self.setting, self.race, contender, measured, judge) for contender in self.racing}
 
-    def _measure(self, sandbox: Sandbox) -> None:
-        timeout = self.setting.configuration.timeout or self.task.workload.timeout
-        bench = Bench(sandbox=sandbox, campaign=self.setting.campaign, cores=self.setting.cores, timeout=timeout)
-        self._place(sandbox)
+    def _measure(self) -> None:
+        self.ground.renew()
         if not any(contender.racing for contender in self.racing) and not self.only:
             return
         earlier = self.history.rounds.get((self.setting.campaign, 0))
-        self.observer.phase(self.task.id, "sizing")
-        self.workload.open(bench, self._arms(), self.seed, earlier.sizing if earlier else 0)
+        self._open(earlier.sizing if earlier else 0)
         self.observer.phase(self.task.id, "measuring")
-        self._race(bench)
+        self._race()
 
-    def _place(self, sandbox: Sandbox) -> None:
-        """Place all arms and run the checks; a patch that does not get that far has its verdict."""
-        versions = dict.fromkeys((ORACLE, BASELINE, CONTROL), self.setting.baseline) | {HUMAN: self.setting.human}
-        for arm in (ORACLE, *self.trusted):
-            self.observer.phase(self.task.id, f"placing {arm}")
-            try:
-                sandbox.add(arm, versions[arm], self.task.environment)
-            except (DoesNotApplyError, DoesNotBuildError) as error:
-                raise NotEvaluableError(f"the {arm} itself cannot be placed: {error}") from error
-        for contender in self.racing if self.agents_race else ():
-            self.observer.phase(self.task.id, f"placing {contender.entrant.agent}")
-            self._place_contender(sandbox, contender)
+    def _open(self, sizing: int) -> None:
+        self.observer.phase(self.task.id, "sizing")
+        self.workload.open(self.ground.bench, self._arms(), self.seed, sizing)
 
-    def _place_contender(self, sandbox: Sandbox, contender: Contender) -> None:
-        try:
-            sandbox.add(contender.arm, contender.version, self.task.environment, patch=contender.patch)
-        except DoesNotApplyError as error:
-            contender.failure = ArmFailure(outcome=Outcome.DOES_NOT_APPLY, message=str(error))
-        except DoesNotBuildError as error:
-            contender.failure = ArmFailure(outcome=Outcome.DOES_NOT_BUILD, message=str(error))
-        else:
-            self._check(sandbox, contender)
+    def _renew(self) -> None:
+        self.ground.renew()
+        self._open(self.workload.sizing)
 
-    def _check(self, sandbox: Sandbox, contender: Contender) -> None:
-        contender.checks = [run_check(sandbox, contender.arm, self.task, check) for check in self.task.checks]
-        failed = [check for check in contender.checks if not check.passed]
-        if not failed:
-            return
-        spec = next(check for check in self.task.checks if check.name == failed[0].name)
-        if not run_check(sandbox, ORACLE, self.task, spec).passed:
-            raise NotEvaluableError(f"the check {spec.name!r} fails on the baseline as well")
-        contender.failure = ArmFailure(outcome=Outcome.INCORRECT, message=f"check {spec.name!r} failed: {failed[0].message}")
-
-    def _race(self, bench: Bench) -> None:
+    def _race(self) -> None:
         """Play rounds until everything is settled, the cap is reached, or the time is spent."""
         begin, budget = time.monotonic(), self.setting.configuration.time_budget
         for look in self.race.looks:
             while self.race.counted(look.rounds).more and time.monotonic() - begin < budget:
-                self.race.take(self._round(bench))
+                self.race.take(self._round())
                 self._report(begin, budget)
                 if not self.only and not any(contender.racing for contender in self.racing):
                     return
@@ -204,19 +178,35 @@ class _Campaign:
         """The arms of the next round."""
         return self.race.arms(self.trusted) if self.agents_race else list(self.trusted)
 
-    def _round(self, bench: Bench) -> Mapping[str, Trial]:
+    def _round(self) -> Mapping[str, Trial]:
         """Play the next round, or take it from an earlier run; either way it is on disk now."""
         index, arms = len(self.race.rounds), self._arms()
         earlier = self.history.rounds.get((self.setting.campaign, index))
         if earlier is not None and set(earlier.trials) == set(arms):
             return earlier.trials
-        seed = digest(self.seed, str(index))
-        random.Random(seed).shuffle(arms)
-        trials = self.workload.play(bench, RoundPlan(index=index, seed=seed, arms=tuple(arms)))
+        trials = self._play(index)
         for trial in trials.values():
             self.journal.append("trial", **trial.model_dump(mode="json"))
-        self.journal.append("round", campaign=self.setting.campaign, round=index, arms=arms, sizing=self.workload.sizing)
+        self.journal.append("round", campaign=self.setting.campaign, round=index, arms=list(trials), sizing=self.workload.sizing)
         return trials
+
+    def _play(self, index: int) -> Mapping[str, Trial]:
+        """Play a round until it comes to its end; who keeps it from that is out of the race."""
+        attempt = 0
+        while True:
+            arms, seed = self._arms(), digest(self.seed, str(index), *["again"] * attempt)
+            random.Random(seed).shuffle(arms)
+            try:
+                return self.workload.play(self.ground.bench, RoundPlan(index=index, seed=seed, arms=tuple(arms)))
+            except LOST as error:
+                if TRUSTED.issuperset(arms):
+                    raise
+                self.attribution.lost(error)
+                attempt += 1
+
+    def _play_for_nothing(self, arms: Sequence[str]) -> None:
+        seed = digest(self.seed, secrets.token_hex())
+        self.workload.play(self.ground.bench, RoundPlan(index=0, seed=seed, arms=tuple(arms)))
 
     def _report(self, begin: float, budget: float) -> None:
         done, limit = len(self.race.rounds), self.race.limit

@@ -63,6 +63,8 @@ class FakeProvider(SandboxProvider):
 class FakeSandbox(Sandbox):
     """Holds the arms' trees in a temporary folder."""
 
+    supervisor: FakeSupervisor
+
     def __init__(self, isolation: Isolation) -> None:
         self.isolation = isolation
         self.supervisor = FakeSupervisor()
@@ -76,7 +78,9 @@ class FakeSandbox(Sandbox):
             raise SandboxError(f"cannot place {arm}: {error}") from error
         for text in (version.patch, patch):
             building.apply(_run_in(tree), text or "")
-        if read_script(tree).fail == "build":
+        script = read_script(tree)
+        self.supervisor.broken |= script.fail == "machine"
+        if script.fail == "build":
             raise DoesNotBuildError(f"{FILE} says that this tree does not build")
 
     def process(
@@ -103,11 +107,11 @@ class FakeSupervisor(Supervisor):
 
     def __init__(self) -> None:
         self._residents: dict[str, Process] = {}
+        self.broken = False
+        """Whether the machine fails, whoever is run on it."""
 
     def start(self, name: str, process: Process) -> None:
-        script = self._script(process)
-        if script.fail == "machine":
-            raise SandboxError(f"{FILE} says that the machine fails here")
+        self._require_machine()
         self._residents[name] = process
 
     def ask(self, name: str, operation: str, payload: bytes, *, timeout: float) -> Reply:  # noqa: ARG002 - no time passes
@@ -141,9 +145,8 @@ class FakeSupervisor(Supervisor):
         output_limit: int = 2**20,  # noqa: ARG002
         on_output: Callable[[Stream, bytes], None] | None = None,
     ) -> ExecResult:
+        self._require_machine()
         script = self._script(process)
-        if script.fail == "machine":
-            raise SandboxError(f"{FILE} says that the machine fails here")
         late, failed = script.fail == "timeout", script.fail in ("crash", "exit", "cheat")
         wall = timeout if late else draw(script, process, stdin, calls=1)
         stdout = b"" if failed or late else f"{json.dumps(script.answer)}\n".encode()
@@ -167,6 +170,10 @@ class FakeSupervisor(Supervisor):
         calls = len(json.loads(turn.inputs))
         seconds = draw(script, process, turn.inputs, calls)
         return Reply(status="ok", payload=json.dumps([script.answer] * calls).encode(), seconds=seconds, cpu=seconds)
+
+    def _require_machine(self) -> None:
+        if self.broken:
+            raise SandboxError(f"{FILE} says that the machine fails here")
 
     def _script(self, process: Process) -> FakeScript:
         return read_script(Path(process.directory))
