@@ -30,28 +30,20 @@ class Run(Protocol):
     ) -> ExecResult: ...
 
 
-def require_interpreter(run: Run) -> None:
-    """Start the arm's interpreter once, so that what fails later is not the machine's failure.
-
-    Raises:
-        SandboxError: it does not start.
-    """
-    _require(run, "the environment's interpreter", "{python}", "-I", "-S", "-c", "pass")
-
-
 def apply(run: Run, patch: str) -> None:
     """Apply a patch as a whole or not at all; an empty one changes nothing.
 
     Raises:
         DoesNotApplyError: it does not fit, or holds what a patch must not.
+        SandboxError: git does not work in the sandbox.
     """
     parsed = parse_patch(patch)
     if refused := [f"{problem.path}: {problem.message}".removeprefix(": ") for problem in parsed.problems if problem.severity == "refuse"]:
         raise DoesNotApplyError("the patch is refused: " + "; ".join(refused))
     if not patch.strip():
         return
-    _require(run, "git", "git", "--version")
     if (strict := _git_apply(run, parsed)).returncode and _git_apply(run, parsed, "--recount").returncode:
+        _require(run, "git", "--version")
         raise DoesNotApplyError(f"git apply refuses the patch:\n{last_lines(strict)}")
 
 
@@ -60,12 +52,14 @@ def install(run: Run, command: str) -> None:
 
     Raises:
         DoesNotBuildError: it fails, or takes too long.
+        SandboxError: the sandbox does not work.
     """
     result = run(["/bin/sh", "-c", command], timeout=INSTALL_TIMEOUT)
-    if result.timed_out:
-        raise DoesNotBuildError(f"install command {command!r} still ran after {INSTALL_TIMEOUT:.0f} s:\n{last_lines(result)}")
-    if result.returncode:
-        raise DoesNotBuildError(f"install command {command!r} ended with status {result.returncode}:\n{last_lines(result)}")
+    if not result.returncode:
+        return
+    _require(run, "/bin/sh", "-c", "true")
+    how = f"still ran after {INSTALL_TIMEOUT:.0f} s" if result.timed_out else f"ended with status {result.returncode}"
+    raise DoesNotBuildError(f"install command {command!r} {how}:\n{last_lines(result)}")
 
 
 def settle(run: Run, since: int) -> None:
@@ -73,16 +67,19 @@ def settle(run: Run, since: int) -> None:
 
     Raises:
         DoesNotBuildError: a source breaks the compiler itself; a mere syntax error does not.
+        SandboxError: the environment's interpreter does not work in the sandbox.
     """
     result = run(["{python}", "-I", "-S", "{settle}", "{tree}", str(since)], timeout=SETTLE_TIMEOUT)
     if result.returncode:
+        _require(run, "{python}", "-I", "-S", "-c", "pass")
         raise DoesNotBuildError(f"the tree's bytecode could not be compiled (status {result.returncode}):\n{last_lines(result)}")
 
 
-def _require(run: Run, what: str, *argv: str) -> None:
+def _require(run: Run, *argv: str) -> None:
+    """After a failure: make sure that it was not the machine's."""
     result = run(argv, timeout=60.0)
     if result.returncode:
-        raise SandboxError(f"{what} does not start in the sandbox (status {result.returncode}):\n{last_lines(result)}")
+        raise SandboxError(f"{argv[0]} does not work in the sandbox (status {result.returncode}):\n{last_lines(result)}")
 
 
 def _git_apply(run: Run, patch: Patch, *options: str) -> ExecResult:

@@ -97,7 +97,8 @@ class LocalSandbox(Sandbox):
         self._stack.callback(self.supervisor.close)
         mount = self.supervisor.mount if self._abilities.mounts else None
         self._confinement = self._confine(program, folder, Exposure(folder, mount))
-        self._trees = Trees(folder, mount=mount if program else None, claim=self._claim)
+        overlays = program is not None and self._abilities.overlays
+        self._trees = Trees(folder, mount=mount if overlays else None, claim=self._claim)
 
     def _confine(self, program: Program | None, folder: Path, exposure: Exposure) -> Confinement:
         if program is None:
@@ -168,7 +169,6 @@ class LocalSandbox(Sandbox):
         if key not in self._stages:
             stage = self._trees.stage(version.tree)
             run = self._runner(self._place(stage, version, environment))
-            building.require_interpreter(run)
             building.settle(run, 0)
             self._trees.hide(stage)
             self._stages[key] = stage

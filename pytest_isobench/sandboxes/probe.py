@@ -22,7 +22,9 @@ class Abilities:
     drops: bool
     """Whether candidates can be given users of their own: root runs the tests."""
     mounts: bool
-    """Whether the supervisor can mount overlays in a namespace of its own."""
+    """Whether the supervisor can mount folders in a namespace of its own."""
+    overlays: bool
+    """Whether it can mount overlays too, on the file system where sandboxes live."""
     bubblewrap: bubblewrap.Program | str
     """The program, or why there is none."""
     groups: tuple[cgroups.Hierarchy, ...]
@@ -36,7 +38,8 @@ def probe() -> Abilities:
     drops = users.can_drop()
     return Abilities(
         drops=drops,
-        mounts=drops and _can_mount(),
+        mounts=drops and _can_mount("tmpfs", "mode=0755"),
+        overlays=drops and _can_mount("overlay", "lowerdir=lower,upperdir=upper,workdir=work"),
         bubblewrap=bubblewrap.find(users.IDS.start if drops else None),
         groups=cgroups.find(),
         no_filter=seccomp.obstacle(),
@@ -69,15 +72,13 @@ def _notes(abilities: Abilities, *, confined: bool) -> list[str]:
     return notes
 
 
-def _can_mount() -> bool:
-    """Mount an overlay where sandboxes live, in a namespace that ends at once."""
-    with tempfile.TemporaryDirectory(prefix="isobench-probe-") as name:
-        folder = Path(name)
+def _can_mount(kind: str, options: str) -> bool:
+    """Mount something where sandboxes live, in a namespace that ends at once."""
+    with tempfile.TemporaryDirectory(prefix="isobench-probe-") as folder:
         for part in ("lower", "upper", "work", "tree"):
-            (folder / part).mkdir()
-        options = f"lowerdir={folder}/lower,upperdir={folder}/upper,workdir={folder}/work"
-        argv = [*OWN_NAMESPACES, "mount", "-t", "overlay", "-o", options, "overlay", f"{folder}/tree"]
+            Path(folder, part).mkdir()
+        argv = [*OWN_NAMESPACES, "mount", "-t", kind, "-o", options, kind, "tree"]
         try:
-            return subprocess.run(argv, capture_output=True, check=False).returncode == 0
+            return subprocess.run(argv, cwd=folder, capture_output=True, check=False).returncode == 0
         except FileNotFoundError:
             return False

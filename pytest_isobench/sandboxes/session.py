@@ -17,7 +17,7 @@ from pytest_isobench.models.base import Record
 from pytest_isobench.sandboxes import cgroups
 from pytest_isobench.sandboxes.users import Claim
 
-PREFIX = "isobench-"
+PREFIX = "isobench-box-"
 OWNER = "owner.json"
 UNFINISHED = 3600.0
 """Seconds after which a folder without an owner's record is a leftover."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -62,7 +63,7 @@ class ContractBase:
     @pytest.fixture(scope="class")
     @classmethod
     def sandbox(cls, provider: SandboxProvider, version: Version) -> Iterator[Sandbox]:
-        """A sandbox with the arms `baseline` and `agent`, for tests that leave it as it was."""
+        """A sandbox with the arms `baseline` and `agent`, which tests leave as they are; they add others."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(SECRET, "tell nobody")
             sandbox = provider.open()
@@ -72,10 +73,9 @@ class ContractBase:
             yield sandbox
 
     @pytest.fixture
-    def fresh(self, provider: SandboxProvider) -> Iterator[Sandbox]:
-        """A sandbox without arms, for tests that change it."""
-        with provider.open() as sandbox:
-            yield sandbox
+    def arm(self, request: pytest.FixtureRequest) -> str:
+        """The name of an arm that is a test's own."""
+        return re.sub("[^a-z0-9]+", "-", request.node.name)
 
     def run(
         self,

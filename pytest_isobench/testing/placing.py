@@ -13,7 +13,7 @@ from pytest_isobench.dataset.versions import Version
 from pytest_isobench.errors import DoesNotApplyError, DoesNotBuildError, SandboxError
 from pytest_isobench.models.task import Environment
 from pytest_isobench.sandboxes.base import Sandbox
-from pytest_isobench.testing.base import PATCH, SMALL, ContractBase, contents, require
+from pytest_isobench.testing.base import FILES, PATCH, SMALL, ContractBase, contents, require
 
 DATA_PATCH = "--- a/data.txt\n+++ b/data.txt\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n"
 HALF_PATCH = DATA_PATCH + PATCH.replace("pristine", "something else")
@@ -47,23 +47,22 @@ class PlacingContract(ContractBase):
     def value(self, sandbox: Sandbox, arm: str) -> str:
         return str(self.tell(sandbox, "import pkg; tell(pkg.VALUE)", arm=arm))
 
+    def listing(self, sandbox: Sandbox, arm: str) -> tuple[list[str], str]:
+        names, data = self.tell(sandbox, "tell([sorted(os.listdir()), open('data.txt').read()])", arm=arm)
+        return names, data
+
     def test_each_arm_has_its_own_code(self, sandbox: Sandbox) -> None:
         assert self.value(sandbox, "baseline") == "pristine"
         assert self.value(sandbox, "agent") == "patched"
 
-    def test_write_stays_in_its_arm(self, fresh: Sandbox, version: Version) -> None:
+    def test_write_stays_in_its_arm(self, sandbox: Sandbox, arm: str, version: Version) -> None:
         before = contents(version.tree)
-        fresh.add("one", version, Environment(install=("echo changed >data.txt; echo more >>pkg/__init__.py; rm pkg/broken.py",)))
-        fresh.add("two", version, Environment())
-        self.tell(fresh, "open('data.txt', 'a').write('again'); open('new', 'w').close(); tell(0)", arm="one", writable=True)
-        assert self.tell(fresh, "tell([sorted(os.listdir()), open('data.txt').read()])", arm="one") == [
-            ["data.txt", "new", "pkg"],
-            "changed\nagain",
-        ]
-        assert self.tell(fresh, "tell([sorted(os.listdir()), open('data.txt').read()])", arm="two") == [
-            ["data.txt", "pkg"],
-            "one\ntwo\nthree\n",
-        ]
+        sandbox.add(arm, version, Environment(install=("echo changed >data.txt; rm pkg/broken.py",)))
+        self.tell(sandbox, "open('data.txt', 'a').write('again'); open('new', 'w').close(); tell(0)", arm=arm, writable=True)
+        assert self.listing(sandbox, arm) == (["data.txt", "new", "pkg"], "changed\nagain")
+        assert self.listing(sandbox, "baseline") == (["data.txt", "pkg"], FILES["data.txt"])
+        sandbox.add(f"{arm}-later", version, Environment())
+        assert self.listing(sandbox, f"{arm}-later") == (["data.txt", "pkg"], FILES["data.txt"])
         assert contents(version.tree) == before
 
     def test_candidate_cannot_change_its_tree(self, sandbox: Sandbox) -> None:
@@ -72,63 +71,61 @@ class PlacingContract(ContractBase):
         assert result.returncode == 1
         assert b"OSError" in result.stderr or b"PermissionError" in result.stderr
 
-    def test_version_patch_comes_first(self, fresh: Sandbox, version: Version) -> None:
-        patched = replace(version, patch=PATCH)
-        fresh.add("human", patched, Environment())
-        fresh.add("both", patched, Environment(), patch=PATCH.replace("patched", "x").replace("pristine", "patched"))
-        assert self.value(fresh, "human") == "patched"
-        assert self.value(fresh, "both") == "x"
+    def test_version_patch_comes_first(self, sandbox: Sandbox, arm: str, version: Version) -> None:
+        on_top = PATCH.replace("patched", "on top").replace("pristine", "patched")
+        sandbox.add(arm, replace(version, patch=PATCH), Environment(), patch=on_top)
+        assert self.value(sandbox, arm) == "on top"
 
-    def test_miscounted_hunk_applies(self, fresh: Sandbox, version: Version) -> None:
-        fresh.add("agent", version, Environment(), patch=WRONG_COUNTS)
-        assert self.tell(fresh, "tell(open('data.txt').read())") == "one\n2\nthree\n"
+    def test_miscounted_hunk_applies(self, sandbox: Sandbox, arm: str, version: Version) -> None:
+        sandbox.add(arm, version, Environment(), patch=WRONG_COUNTS)
+        assert self.listing(sandbox, arm)[1] == "one\n2\nthree\n"
 
-    def test_empty_patch_changes_nothing(self, fresh: Sandbox, version: Version) -> None:
-        fresh.add("agent", version, Environment(), patch="")
-        assert self.value(fresh, "agent") == "pristine"
+    def test_empty_patch_changes_nothing(self, sandbox: Sandbox, arm: str, version: Version) -> None:
+        sandbox.add(arm, version, Environment(), patch="")
+        assert self.value(sandbox, arm) == "pristine"
 
-    def test_patch_that_does_not_fit_as_a_whole_is_refused(self, fresh: Sandbox, version: Version) -> None:
+    def test_patch_that_does_not_fit_as_a_whole_is_refused(self, sandbox: Sandbox, arm: str, version: Version) -> None:
         before = contents(version.tree)
         with pytest.raises(DoesNotApplyError, match=r"pkg/__init__\.py"):
-            fresh.add("agent", version, Environment(), patch=HALF_PATCH)
-        fresh.add("other", version, Environment())
-        assert self.tell(fresh, "tell(open('data.txt').read())", arm="other") == "one\ntwo\nthree\n"
+            sandbox.add(arm, version, Environment(), patch=HALF_PATCH)
+        sandbox.add(f"{arm}-later", version, Environment())
+        assert self.listing(sandbox, f"{arm}-later") == (["data.txt", "pkg"], FILES["data.txt"])
         assert contents(version.tree) == before
 
     @pytest.mark.parametrize("patch", REFUSED.values(), ids=REFUSED)
-    def test_patch_that_reaches_out_is_refused(self, fresh: Sandbox, version: Version, patch: str) -> None:
+    def test_patch_that_reaches_out_is_refused(self, sandbox: Sandbox, arm: str, version: Version, patch: str) -> None:
         with pytest.raises(DoesNotApplyError):
-            fresh.add("agent", version, Environment(), patch=patch)
-        with pytest.raises(SandboxError, match="agent"):
-            fresh.process("agent", ["true"], resources=SMALL)
+            sandbox.add(arm, version, Environment(), patch=patch)
+        with pytest.raises(SandboxError, match=arm):
+            sandbox.process(arm, ["true"], resources=SMALL)
 
-    def test_failing_install_command_says_why(self, fresh: Sandbox, version: Version) -> None:
+    def test_failing_install_command_says_why(self, sandbox: Sandbox, arm: str, version: Version) -> None:
         with pytest.raises(DoesNotBuildError, match="status 3:\nout\nno compiler"):
-            fresh.add("agent", version, Environment(install=("true", "echo out; echo no compiler >&2; exit 3")))
+            sandbox.add(arm, version, Environment(install=("true", "echo out; echo no compiler >&2; exit 3")))
 
-    def test_install_command_uses_the_environment(self, fresh: Sandbox, version: Version) -> None:
+    def test_install_command_uses_the_environment(self, sandbox: Sandbox, arm: str, version: Version) -> None:
         code = "import sys; open('made', 'w').write(sys.prefix)"
-        fresh.add("agent", version, Environment(install=(f'python -c "{code}"',)))
-        assert self.tell(fresh, "tell(open('made').read() == sys.prefix)") is True
+        sandbox.add(arm, version, Environment(install=(f'python -c "{code}"',)))
+        assert self.tell(sandbox, "tell(open('made').read() == sys.prefix)", arm=arm) is True
 
     def test_bytecode_is_compiled_ahead(self, sandbox: Sandbox) -> None:
         cached = self.tell(sandbox, "import pkg; tell([os.path.exists(pkg.__cached__), open(pkg.__cached__, 'rb').read(8)[4]])")
         assert cached == [True, 1], "compiled, and valid whatever the source's time says"
 
-    def test_forged_bytecode_never_wins(self, fresh: Sandbox, version: Version) -> None:
-        fresh.add("agent", version, Environment(install=(f"cat >forge.py <<'END'\n{FORGE}\nEND\npython forge.py",)))
-        assert self.value(fresh, "agent") == "pristine"
-        assert self.run(fresh, "import sourceless").returncode == 1
+    def test_forged_bytecode_never_wins(self, sandbox: Sandbox, arm: str, version: Version) -> None:
+        sandbox.add(arm, version, Environment(install=(f"cat >forge.py <<'END'\n{FORGE}\nEND\npython forge.py",)))
+        assert self.value(sandbox, arm) == "pristine"
+        assert self.run(sandbox, "import sourceless", arm=arm).returncode == 1
 
-    def test_stale_bytecode_of_the_tree_never_wins(self, fresh: Sandbox, version: Version, tmp_path: Path) -> None:
+    def test_stale_bytecode_of_the_tree_never_wins(self, sandbox: Sandbox, arm: str, version: Version, tmp_path: Path) -> None:
         shutil.copytree(version.tree, tmp_path / "tree")
         source = tmp_path / "tree" / "pkg" / "__init__.py"
         honest = source.read_text()
         source.write_text("VALUE = 'stale'\n")
         py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
         source.write_text(honest)
-        fresh.add("baseline", replace(version, tree=tmp_path / "tree"), Environment())
-        assert self.value(fresh, "baseline") == "pristine"
+        sandbox.add(arm, replace(version, tree=tmp_path / "tree"), Environment())
+        assert self.value(sandbox, arm) == "pristine"
 
     def test_an_arm_is_placed_once(self, sandbox: Sandbox, version: Version) -> None:
         with pytest.raises(SandboxError, match="agent"):

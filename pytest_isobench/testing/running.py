@@ -64,9 +64,9 @@ class RunningContract(ContractBase):
         assert facts[0] == facts[1]
         assert facts[2] == facts[3]
 
-    def test_tree_is_importable_where_the_record_says(self, fresh: Sandbox, version: Version) -> None:
-        fresh.add("agent", version, Environment(pythonpath=("pkg",)))
-        assert self.run(fresh, "import broken").stderr.rstrip().endswith(b"SyntaxError: invalid syntax")
+    def test_tree_is_importable_where_the_record_says(self, sandbox: Sandbox, arm: str, version: Version) -> None:
+        sandbox.add(arm, version, Environment(pythonpath=("pkg",)))
+        assert self.run(sandbox, "import broken", arm=arm).stderr.rstrip().endswith(b"SyntaxError: invalid syntax")
 
     def test_cores_are_pinned(self, sandbox: Sandbox) -> None:
         core = free_core()

@@ -31,7 +31,9 @@ class Machine:
     ) -> ExecResult:
         assert timeout > 0
         self.seen.append((" ".join(argv), stdin, variables or {}))
-        key = "version" if "--version" in argv else "recount" if "--recount" in argv else argv[0].strip("{}").rpartition("/")[2]
+        canary = argv[-1] in ("pass", "true")
+        options = [word.strip("-") for word in argv if word in ("--version", "--recount")]
+        key = "canary" if canary else options[0] if options else argv[0].strip("{}").rpartition("/")[2]
         return self.answers.get(key, result())
 
 
@@ -64,13 +66,19 @@ def test_refused_patch_is_never_tried() -> None:
 
 
 def test_broken_git_is_not_the_patchs_failure() -> None:
-    with pytest.raises(SandboxError, match="git does not start"):
-        building.apply(Machine(version=result(1, stderr=b"bwrap: execvp git: No such file")), PATCH)
+    broken = result(1, stderr=b"bwrap: execvp git: No such file")
+    with pytest.raises(SandboxError, match="git does not work"):
+        building.apply(Machine(git=broken, recount=broken, version=broken), PATCH)
 
 
 def test_broken_interpreter_is_not_the_patchs_failure() -> None:
-    with pytest.raises(SandboxError, match="interpreter does not start"):
-        building.require_interpreter(Machine(python=result(127)))
+    with pytest.raises(SandboxError, match="python} does not work in the sandbox"):
+        building.settle(Machine(python=result(127), canary=result(127)), 0)
+
+
+def test_broken_sandbox_is_not_the_patchs_failure() -> None:
+    with pytest.raises(SandboxError, match="/bin/sh does not work"):
+        building.install(Machine(sh=result(1), canary=result(1)), "make")
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_stamp_never_lies_after_a_later_change(tmp_path: Path) -> None:
 
 
 def test_leftover_of_a_dead_controller_goes(temporary: Path) -> None:
-    folder = leave(temporary / "isobench-dead", dead_owner())
+    folder = leave(temporary / "isobench-box-dead", dead_owner())
     (folder / "locked").mkdir(mode=0o000)
     reap()
     assert not folder.exists()
@@ -79,7 +79,7 @@ def test_leftover_of_a_dead_controller_goes(temporary: Path) -> None:
     ids=["alive", "other pid namespace", "unreadable", "incomplete"],
 )
 def test_what_may_be_alive_stays(temporary: Path, owner: Owner | str) -> None:
-    folder = leave(temporary / "isobench-other", owner)
+    folder = leave(temporary / "isobench-box-other", owner)
     reap()
     assert folder.exists()
 
@@ -94,7 +94,7 @@ def test_another_boot_has_no_living_owner() -> None:
 
 
 def test_folder_without_a_record_goes_when_it_is_old(temporary: Path) -> None:
-    new, old = temporary / "isobench-new", temporary / "isobench-old"
+    new, old = temporary / "isobench-box-new", temporary / "isobench-box-old"
     for folder in (new, old):
         folder.mkdir()
     os.utime(old, (time.time() - 2 * session.UNFINISHED,) * 2)
@@ -102,23 +102,30 @@ def test_folder_without_a_record_goes_when_it_is_old(temporary: Path) -> None:
     assert (new.exists(), old.exists()) == (True, False)
 
 
+def test_other_folders_of_ours_are_left_alone(temporary: Path) -> None:
+    leases = leave(temporary / "isobench-leases", dead_owner())
+    os.utime(leases, (0, 0))
+    reap()
+    assert leases.exists()
+
+
 def test_links_are_not_followed(temporary: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     target = leave(tmp_path_factory.mktemp("elsewhere") / "kept", dead_owner())
-    (temporary / "isobench-link").symlink_to(target)
+    (temporary / "isobench-box-link").symlink_to(target)
     reap()
     assert (target / OWNER).exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make somebody else's folder")
 def test_folders_of_others_are_left_alone(temporary: Path) -> None:
-    folder = leave(temporary / "isobench-theirs", dead_owner())
+    folder = leave(temporary / "isobench-box-theirs", dead_owner())
     os.chown(folder, 1000, 1000)
     reap()
     assert folder.exists()
 
 
 def test_processes_are_known_by_their_temporary_folder(temporary: Path) -> None:
-    folder = leave(temporary / "isobench-dead", dead_owner())
+    folder = leave(temporary / "isobench-box-dead", dead_owner())
     inside, outside = (
         subprocess.Popen(["sleep", "600"], env={"TMPDIR": place}) for place in (f"{folder}/temporary/1", f"{folder}-not/temporary/1")
     )
@@ -132,12 +139,12 @@ def test_processes_are_known_by_their_temporary_folder(temporary: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to run processes as another user")
 def test_users_of_a_living_sandbox_are_not_touched(temporary: Path) -> None:
     claim = users.claim_any()
-    leave(temporary / "isobench-dead", dead_owner(users=(claim.user,)))
+    leave(temporary / "isobench-box-dead", dead_owner(users=(claim.user,)))
     process = subprocess.Popen(["sleep", "600"], user=claim.user, cwd="/")
     reap()
     assert process.poll() is None
     claim.release()
-    leave(temporary / "isobench-dead2", dead_owner(users=(claim.user,)))
+    leave(temporary / "isobench-box-dead2", dead_owner(users=(claim.user,)))
     reap()
     assert process.wait(timeout=10) == -9
 
