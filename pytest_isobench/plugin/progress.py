@@ -157,12 +157,14 @@ def write_below(text: str) -> None:
 
 
 def round_text(task: str, done: int, limit: int, estimates: Mapping[str, Estimate], seconds_left: float | None) -> str:
-    """Say how far a task has come: its task, its rounds, how fast everyone is, and the time left."""
+    """Say how far a task has come: its rounds, the time left, and how fast everyone is."""
     from pytest_isobench.reports.numbers import ratio_text
 
-    speeds = [f"{_who(name)} {ratio_text(estimate)}" for name, estimate in estimates.items()]
+    human = [f"human {ratio_text(estimates['human'])} of base"] if "human" in estimates else []
+    agents = [f"{_who(name)} {ratio_text(estimate)}" for name, estimate in estimates.items() if name != "human"]
+    compared = [f"of human: {', '.join(agents)}"] if agents else []
     left = [] if seconds_left is None else [f"{time_left(seconds_left)} left"]
-    return " · ".join([f"{task}: round {done}/{limit}", *speeds, *left])
+    return " · ".join([f"{task}: round {done}/{limit}", *left, *human, *compared])
 
 
 def _who(name: str) -> str:

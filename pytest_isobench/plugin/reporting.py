@@ -100,7 +100,7 @@ class Reporting:
             yield deselection_text(self._deselected)
         if self._problem:
             yield f"not written to its end: {self._problem}"
-        yield f"report: {self._run.settings.report}"
+        yield f"report: {self._run.report_name}"
 
     def _guarded(self, step: Callable[[], object]) -> None:
         if self._problem:

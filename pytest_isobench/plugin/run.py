@@ -15,7 +15,7 @@ import pytest
 from pytest_isobench import errors
 from pytest_isobench.plugin.cases import Case, Marks, Selection, case_of, selections
 from pytest_isobench.plugin.options import SUFFIXES
-from pytest_isobench.plugin.progress import is_watched
+from pytest_isobench.plugin.progress import FOLDER, WorkersWatch, is_watched
 from pytest_isobench.plugin.settings import Settings, read_settings, seeded
 from pytest_isobench.plugin.stash import RUN
 from pytest_isobench.registry import Registry, default_registry
@@ -41,6 +41,7 @@ class Run:
         self._places: dict[str, Path] = {}
         self._companions: dict[str, dict[str, Case]] | None = None
         self._reporting: Reporting | None = None
+        self._watch: WorkersWatch | None = None
 
     @property
     def is_worker(self) -> bool:
@@ -52,9 +53,9 @@ class Run:
         """Whether nothing is measured, so that nothing is reported either."""
         return self.settings.dry_run or self.config.option.collectonly
 
-    @property
+    @cached_property
     def watched(self) -> bool:
-        """Whether somebody sees the progress live."""
+        """Whether somebody sees the progress live. Asked first when the session starts: later, the terminal is captured."""
         if self.is_worker:
             return bool(self.config.workerinput["isobench"]["watched"])  # type: ignore[attr-defined]
         return is_watched(self.config)
@@ -70,6 +71,8 @@ class Run:
         self._session = session
         if self.is_worker or self.is_idle:
             return
+        if self.watched and self.config.getoption("dist", "no") != "no":
+            self._watch = WorkersWatch(self.settings.journal / FOLDER)
         from pytest_isobench.plugin.reporting import Reporting
 
         with usage_errors():
@@ -82,6 +85,8 @@ class Run:
 
     def finish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write the report; a worker tells the controller what belongs into it."""
+        if self._watch:
+            self._watch.close()
         measured = "campaigns" in self.__dict__
         refused = self.campaigns.history.refused if measured else []
         if measured:
@@ -99,8 +104,14 @@ class Run:
 
     def header(self) -> list[str]:
         """Return what pytest shows above everything else."""
-        settings = self.settings
-        return [f"isobench: {', '.join(self.agents)} in sandbox {settings.configuration.sandbox}, report {settings.report}"]
+        lines = [f"isobench: {', '.join(self.agents)} in sandbox {self.settings.configuration.sandbox}"]
+        return lines if self.is_idle else [*lines, f"isobench report: {self.report_name}"]
+
+    @property
+    def report_name(self) -> str:
+        """The report's path as it is shown: relative where it lies below the current folder."""
+        report, here = self.settings.report, self.settings.directory
+        return str(report.relative_to(here) if report.is_relative_to(here) else report)
 
     def deselection_lines(self) -> list[str]:
         """Say which options left out how many cases."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pytest_isobench.models.result import MEASURED, Gain, Outcome, Result
 from pytest_isobench.reports.numbers import interval_text
-from pytest_isobench.reports.words import words
+from pytest_isobench.reports.words import GAINS, words
 
 NEEDED = {
     "match": "not slower than the human by more than the margin, and faster than the baseline",
@@ -49,15 +49,14 @@ def passes(result: Result) -> bool:
 
 def summary(result: Result) -> str:
     """Say in a few lines what became of a patch, and what would have passed."""
-    said, comparison = words(result), result.comparison
-    lines = [said.label]
-    if said.reason:
-        lines[0] += f": {said.reason}"
-    elif comparison and comparison.agent_vs_human:
-        lines[0] += f": {interval_text(comparison.agent_vs_human)} of the human's speed"
-    if comparison and comparison.agent_vs_baseline:
+    said, verdict, comparison = words(result), result.verdict, result.comparison
+    lines = [f"{said.label}: {said.reason}" if said.reason else said.label]
+    if verdict and verdict.gain and comparison:
         rounds = f"{comparison.rounds} rounds" + (f", {comparison.redone} redone" if comparison.redone else "")
-        lines.append(f"{interval_text(comparison.agent_vs_baseline)} of the baseline's speed ({rounds})")
+        lines = [
+            f"{verdict.outcome.replace('_', ' ')}: {interval_text(comparison.agent_vs_human)} of the human's speed",
+            f"{GAINS[verdict.gain]}: {interval_text(comparison.agent_vs_baseline)} of the baseline's speed ({rounds})",
+        ]
     lines += [f"{finding.severity}: {finding.message}" for finding in result.findings if finding.message not in said.reason]
     lines.append(f"needed: {NEEDED[result.configuration.require]} (--isobench-require={result.configuration.require})")
     return "\n".join(lines)

@@ -114,7 +114,7 @@ TAKE_NOTE = """
 """
 
 
-@pytest.mark.parametrize("arguments", [[], ["-n2"]])
+@pytest.mark.parametrize("arguments", [[], ["-n1"]])
 def test_results_and_the_report_are_seen_where_the_report_is_written(project, arguments):
     project.pytester.makeconftest(TAKE_NOTE)
     project.run("--isobench-agent=human", *arguments)

@@ -85,7 +85,7 @@ def test_ini_twins_count_where_no_option_is_given(project):
 def test_agents_are_repeated_and_listed(project):
     result = project.run("--isobench-agent=human, nop", "--isobench-agent", "human,fake:2", "-k", "sort")
     assert list(project.outcomes()) == ["sort:human:0", "sort:nop:0", "sort:fake-2:0"]
-    result.stdout.fnmatch_lines(["isobench: human, nop, fake-2 in sandbox fake, report *"])
+    result.stdout.fnmatch_lines(["isobench: human, nop, fake-2 in sandbox fake", "isobench report: reports/*.json"])
 
 
 def test_two_agents_of_one_name_stay_apart(project):

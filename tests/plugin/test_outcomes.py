@@ -44,8 +44,8 @@ def test_a_failure_says_what_was_measured_and_what_was_needed(project):
     result = project.run("--isobench-agent=nop", "-k", "sort")
     result.stdout.fnmatch_lines([
         "*test_speedup?sort:nop:0?*",
-        "slower (no change): ?0.* of the human's speed",
-        "?* of the baseline's speed (* rounds)",
+        "slower: ?0.* of the human's speed",
+        "no change: ?* of the baseline's speed (* rounds)",
         "needed: not slower than the human by more than the margin, and faster than the baseline (--isobench-require=match)",
         "FAILED (slower) tasks/demo.yaml::test_speedup?sort:nop:0? - Failed: slower*",
     ])

@@ -84,7 +84,7 @@ def test_a_single_case_is_sent_twice_as_well(start):
 
 
 def test_more_workers_than_tasks_wait(start):
-    scheduling, nodes = start(3, CASES[:2])
+    _scheduling, nodes = start(3, CASES[:2])
     assert [node.sent for node in nodes] == [[[0, 1, 1]], [], []]
 
 
@@ -98,7 +98,7 @@ def test_the_rest_of_a_dead_worker_s_task_goes_to_another(start):
 
 
 def test_a_worker_that_dies_between_two_tasks_died_in_none(start):
-    scheduling, (first, second) = start(2, CASES[:4])
+    scheduling, (first, _second) = start(2, CASES[:4])
     finish(scheduling, first, 0, 1)
     assert scheduling.remove_node(first) is None
 
@@ -122,7 +122,7 @@ def test_a_replacement_takes_over(start):
 
 
 def test_a_worker_that_is_shutting_down_gets_nothing(start):
-    scheduling, (first, second) = start(2, CASES)
+    scheduling, (_first, second) = start(2, CASES)
     second.shutting_down = True
     finish(scheduling, second, 2, 3)
     assert second.sent == [[2, 3, 3]]
