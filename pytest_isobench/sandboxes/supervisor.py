@@ -46,7 +46,7 @@ class ControllerGone(Exception):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def leave(number: int, frame: object) -> NoReturn:
+def leave(number: int, _frame: object) -> NoReturn:
     """Handle the signal to end: once."""
     signal.signal(number, signal.SIG_IGN)
     sys.exit(128 + number)
@@ -257,11 +257,12 @@ def spawn(spec: dict[str, Any], stdin: int | BinaryIO, stdout: int, stderr: int 
             os.setgroups([])
             os.setgid(spec["user"])
             os.setuid(spec["user"])
+        LIBC.prctl(PR_SET_CHILD_SUBREAPER, int(spec["keep"]), 0, 0, 0)
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM if spec["keep"] else signal.SIGKILL, 0, 0, 0)
 
     argv = spec["argv"]
     if spec["keep"]:
-        argv = [sys.executable, "-I", os.path.abspath(__file__), "--keep", *argv]
+        argv = [sys.executable, "-I", "-S", "-c", KEEPER, *argv]
     try:
         return subprocess.Popen(
             argv,
@@ -279,25 +280,31 @@ def spawn(spec: dict[str, Any], stdin: int | BinaryIO, stdout: int, stderr: int 
             os.close(opened)
 
 
-def keep(argv: list[str]) -> int:
-    """Be the parent of a process where no pid namespace is: adopt its orphans, and kill all of them at the end."""
-    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    signal.signal(signal.SIGTERM, leave)
-    child = subprocess.Popen(argv)
-    try:
-        while True:
-            pid, status = os.wait()
-            if pid == child.pid:
-                code = os.waitstatus_to_exitcode(status)
-                return code if code >= 0 else 128 - code
-    finally:
-        while below := tree(os.getpid())[1:]:
-            for pid in below:
-                send_signal(pid, signal.SIGKILL)
-            try:
-                os.wait()
-            except ChildProcessError:
-                break
+KEEPER = """
+import os, signal, sys
+
+def leave(number, frame):
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+def below():
+    with open(f"/proc/self/task/{os.getpid()}/children") as file:
+        return file.read().split()
+
+signal.signal(signal.SIGTERM, leave)
+try:
+    child = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ])
+    while (ended := os.wait())[0] != child:
+        pass
+    code = os.waitstatus_to_exitcode(ended[1])
+    sys.exit(code if code >= 0 else 128 - code)
+finally:
+    while pids := below():
+        for pid in pids:
+            os.kill(int(pid), signal.SIGKILL)
+        os.wait()
+"""
+"""The parent of a process where no pid namespace is: adopts its orphans and kills them at the end. Short, as its start is timed too."""
 
 
 # Candidates --------------------------------------------------------------------------------------------------------------------
@@ -631,9 +638,7 @@ class Server:
         return command.finish(header["timeout"], self.pids()), [bytes(kept) for kept in command.kept]
 
 
-def main(argv: list[str]) -> int:
-    if argv[1:2] == ["--keep"]:
-        return keep(argv[2:])
+def main() -> int:
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -649,4 +654,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    sys.exit(main())
