@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
+from pytest_isobench.dataset.readers import read_stubs
 from pytest_isobench.models.result import MEASURED, Gain, Outcome
 from pytest_isobench.models.task import PathSource, Task
 
 ROOT = Path(__file__).parents[2]
 TASKS = ROOT / "tasks"
 PATCHES = ROOT / "fixtures" / "patches" / "example"
-EXAMPLE = {record["id"]: Task.model_validate(record) for record in yaml.safe_load((TASKS / "example.yaml").read_text())}
+EXAMPLE = {stub.id: stub.load() for stub in read_stubs(TASKS / "example.yaml")}
 EXPECTED = yaml.safe_load((Path(__file__).parent / "expected_outcomes.yaml").read_text())
 RUN = """
 import json, random, runpy, sys
