@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,16 +16,18 @@ from pathlib import Path
 
 import pytest
 
-from pytest_isobench.dataset.versions import Version
+from pytest_isobench.dataset.versions import BuiltEnvironment, Version
 from pytest_isobench.errors import NotEvaluableError, SandboxError
 from pytest_isobench.models.task import Environment, Resources
-from pytest_isobench.sandboxes import cgroups, users
+from pytest_isobench.sandboxes import cgroups, seccomp, users
+from pytest_isobench.sandboxes.bubblewrap import Program
 from pytest_isobench.sandboxes.local import LocalProvider, LocalSandbox
 from pytest_isobench.sandboxes.probe import Abilities, isolation, probe
 from pytest_isobench.sandboxes.session import OWNER, Owner
 from pytest_isobench.testing import SandboxContract
-from pytest_isobench.testing.base import SMALL, ContractBase
+from pytest_isobench.testing.base import PATCH, SMALL, ContractBase, free_core
 from pytest_isobench.testing.isolating import CONNECT
+from pytest_isobench.testing.limiting import FORKS
 
 CONTROLLER = """
 import sys
@@ -126,15 +129,52 @@ class TestBubblewrap(LocalContract):
     def test_system_call_is_denied(self, sandbox: LocalSandbox, call: str) -> None:
         assert self.tell(sandbox, f"import ctypes; libc = ctypes.CDLL(None); tell({call})") == -1
 
+    def test_works_without_overlays(self, version: Version) -> None:
+        with LocalSandbox(replace(probe(), overlays=False), self.program()) as sandbox:
+            for arm in ("baseline", "agent"):
+                sandbox.add(arm, version, Environment(), patch=PATCH if arm == "agent" else None)
+            assert [self.tell(sandbox, "import pkg; tell(pkg.VALUE)", arm=arm) for arm in ("baseline", "agent")] == ["pristine", "patched"]
+            assert self.run(sandbox, "open('data.txt', 'w')").returncode == 1
+
+    def test_works_without_control_groups_and_filter(self, version: Version) -> None:
+        bare = replace(probe(), groups=(), no_filter="no filter here")
+        with LocalSandbox(bare, self.program()) as sandbox:
+            sandbox.add("agent", version, Environment())
+            assert (sandbox.isolation.limits, "no filter here" in sandbox.isolation.notes) == (False, True)
+            assert self.tell(sandbox, FORKS, resources=Resources(pids=40)) <= 60
+            assert self.run(sandbox, "import os; os.sched_setaffinity(0, [0])").returncode == 0
+
+    @pytest.mark.skipif(seccomp.obstacle() is not None, reason="no libseccomp")
+    def test_cores_hold_even_without_control_groups(self, version: Version) -> None:
+        with LocalSandbox(replace(probe(), groups=()), self.program()) as sandbox:
+            sandbox.add("agent", version, Environment())
+            assert b"PermissionError" in self.run(sandbox, "import os; os.sched_setaffinity(0, range(64))", cores=[free_core()]).stderr
+
+    def test_hidden_interpreter_without_mounts_says_what_to_do(self, version: Version) -> None:
+        if not probe().drops or users.reachable(version.environment.path):
+            pytest.skip("needs root, and a folder that only root may enter")
+        bare = replace(probe(), mounts=False, overlays=False)
+        with LocalSandbox(bare, self.program()) as sandbox, pytest.raises(SandboxError, match="cannot reach"):
+            sandbox.add("agent", version, Environment())
+
     def test_works_with_threads_and_subprocesses(self, sandbox: LocalSandbox) -> None:
         code = "import multiprocessing as m, subprocess as s; tell([m.Pool(2).map(abs, [-1, 2]), s.check_output(['echo', 'x'], text=True)])"
         assert self.tell(sandbox, code) == [[1, 2], "x\n"]
 
-    def test_scripts_of_the_environment_start_by_its_own_name(self, sandbox: LocalSandbox, version: Version) -> None:
-        path = version.environment.path
-        if path.is_relative_to("/tmp"):
-            pytest.skip("the temporary folder stays empty")
-        assert self.tell(sandbox, "tell(os.readlink(sys.argv[1]))", str(path)) == "/env"
+    def test_scripts_of_the_environment_start_by_its_own_name(self, sandbox: LocalSandbox, arm: str, version: Version) -> None:
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+            path = Path(folder) / "env"
+            subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(path)], check=True)
+            (path / "bin" / "hello").write_text(f"#!{path}/bin/python\nprint('hello')\n")
+            (path / "bin" / "hello").chmod(0o755)
+            sandbox.add(arm, replace(version, environment=BuiltEnvironment(path=path, digest="")), Environment())
+            result = sandbox.supervisor.run(sandbox.process(arm, ["hello"], resources=SMALL), timeout=60)
+        assert (result.stdout, result.returncode) == (b"hello\n", 0)
+
+    def program(self) -> Program:
+        found = probe().bubblewrap
+        assert isinstance(found, Program)
+        return found
 
 
 class TestPlain(LocalContract):
