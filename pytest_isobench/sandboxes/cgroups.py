@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,19 +71,24 @@ def find(mountinfo: str | None = None, membership: str | None = None) -> tuple[H
     """Find where groups can be made, tried by making one. The texts are those of `/proc/self/mountinfo` and `/proc/self/cgroup`."""
     mounts = list(_mounts(mountinfo if mountinfo is not None else Path("/proc/self/mountinfo").read_text()))
     own = _membership(membership if membership is not None else Path("/proc/self/cgroup").read_text())
-    found = [hierarchy for mount in mounts if (hierarchy := _version1(mount, own)) and _usable(hierarchy)]
-    covered = {name for hierarchy in found for name in hierarchy.controllers}
-    unified = (_version2(mount, own, covered) for mount in mounts if mount.kind == "cgroup2" and "freezer" not in covered)
-    return (*found, *[hierarchy for hierarchy in unified if hierarchy is not None][:1])
+    found: list[Hierarchy] = []
+    covered: set[str] = set()
+    for mount in sorted(mounts, key=lambda mount: mount.kind):  # version 1 first: what it has, version 2 has not
+        new = not covered.issuperset({"freezer"} if mount.kind == "cgroup2" else mount.options.intersection(WANTED))
+        make = _version2 if mount.kind == "cgroup2" else _version1
+        if new and (hierarchy := make(mount, own, covered)) is not None:
+            found.append(hierarchy)
+            covered |= hierarchy.controllers
+    return tuple(found)
 
 
 def dissolve(group: Path) -> None:
     """Thaw a group, kill what is in it, and remove it."""
     for name, thawed in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
         with suppress(OSError):
-            (group / name).write_text(thawed) if (group / name).exists() else None
+            _write_if_there(group / name, thawed)
     deadline = time.monotonic() + 5
-    while group.exists() and time.monotonic() < deadline:
+    while _is_there(group) and time.monotonic() < deadline:
         for pid in _members(group):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -117,14 +122,14 @@ def _membership(text: str) -> Mapping[str, str]:
     return {controller: path for _, controllers, path in lines for controller in controllers.split(",")}
 
 
-def _version1(mount: Mount, own: Mapping[str, str]) -> Hierarchy | None:
-    controllers = mount.options.intersection(WANTED)
-    if mount.kind != "cgroup" or not controllers:
-        return None
-    return Hierarchy(_below(mount, own.get(min(controllers), "/")), controllers, unified=False)
+def _version1(mount: Mount, own: Mapping[str, str], covered: Collection[str]) -> Hierarchy | None:
+    """A group below this process's own. The same hierarchy may be mounted twice, and not everywhere for us."""
+    controllers = mount.options.intersection(WANTED).difference(covered)
+    hierarchy = Hierarchy(_below(mount, own.get(min(controllers), "/")), controllers, unified=False)
+    return hierarchy if _usable(hierarchy) else None
 
 
-def _version2(mount: Mount, own: Mapping[str, str], covered: Iterable[str]) -> Hierarchy | None:
+def _version2(mount: Mount, own: Mapping[str, str], covered: Collection[str]) -> Hierarchy | None:
     """A group with processes cannot have groups with limits below it, so ours stand beside this process's, or at the top."""
     for folder in (mount.point, _below(mount, own.get("", "/")).parent):
         wanted = [name for name in ("memory", "pids", "cpuset") if name not in covered]
@@ -178,8 +183,15 @@ def _choose_cores(group: Path, hierarchy: Hierarchy, cores: Sequence[int]) -> No
     (group / "cpuset.cpus").write_text(",".join(map(str, cores)) or everything or "\n")
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:
+        return False
+
+
 def _write_if_there(path: Path, text: str) -> None:
-    if path.exists():
+    if _is_there(path):
         path.write_text(text)
 
 

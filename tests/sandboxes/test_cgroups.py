@@ -97,6 +97,13 @@ def test_what_cannot_be_tried_is_not_used(tmp_path: Path) -> None:
     assert cgroups.find(MOUNTINFO.format(folder=tmp_path), MEMBERSHIP) == ()
 
 
+def test_second_mount_of_a_hierarchy_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroups, "_usable", lambda hierarchy: "hidden" not in str(hierarchy.folder))
+    folders = [tmp_path / "hidden", tmp_path / "first", tmp_path / "second"]
+    lines = [f"34 31 0:31 / {folder} rw - cgroup cgroup rw,pids" for folder in folders]
+    assert [hierarchy.folder for hierarchy in cgroups.find("\n".join(lines), "2:pids:/")] == [tmp_path / "first"]
+
+
 def test_version_2_stands_at_the_top_with_what_is_enabled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroups, "_usable", lambda _: True)
     (tmp_path / "cgroup.subtree_control").write_text("")
