@@ -158,12 +158,12 @@ def _boot() -> str:
 
 def _fields(process: Path) -> list[str]:
     """What follows the command's name in `/proc/PID/stat`: the state first, the start time twentieth."""
-    return (process / "stat").read_text().rpartition(")")[2].split()
+    return (process / "stat").read_text(errors="replace").rpartition(")")[2].split()
 
 
 def _user(process: Path) -> int:
     """Return the real user id. The owner of `/proc/PID` is not it: a process can hide there."""
-    lines = (process / "status").read_text().splitlines()
+    lines = (process / "status").read_text(errors="replace").splitlines()
     return next((int(line.split()[1]) for line in lines if line.startswith("Uid:")), -1)
 
 

@@ -58,12 +58,13 @@ def tasks_of(user: int | None) -> int:
     """Count the threads that the system already counts against a user's limit: those of this process's user; a claimed one has none."""
     if user is not None:
         return 0
-    own, total = f"{os.getuid()}", 0
+    own, total = str(os.getuid()), 0
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
-            facts = dict(line.split(":\t", 1) for line in status.read_text().splitlines() if line.startswith(("Uid:", "Threads:")))
+            lines = status.read_text(errors="replace").splitlines()
         except OSError:
             continue
+        facts = dict(line.split(":\t", 1) for line in lines if line.startswith(("Uid:", "Threads:")))
         total += int(facts["Threads"]) if facts["Uid"].split()[0] == own else 0
     return total
 

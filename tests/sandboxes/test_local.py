@@ -247,7 +247,7 @@ def processes_of(ids: tuple[int, ...]) -> list[str]:
     found = []
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
-            lines = status.read_text().splitlines()
+            lines = status.read_text(errors="replace").splitlines()
         except OSError:
             continue
         zombie = any(line.startswith("State:\tZ") for line in lines)

@@ -136,6 +136,18 @@ def test_processes_are_known_by_their_temporary_folder(temporary: Path) -> None:
     outside.wait()
 
 
+def test_odd_names_of_processes_hide_nothing(temporary: Path) -> None:
+    folder = leave(temporary / "isobench-box-dead", dead_owner())
+    rename = "import ctypes, time; ctypes.CDLL(None).prctl(15, b'\\xff) Z 1 (\\n'); print('ready', flush=True); time.sleep(600)"
+    process = subprocess.Popen([sys.executable, "-c", rename], env={"TMPDIR": str(folder)}, stdout=subprocess.PIPE)
+    assert process.stdout
+    assert process.stdout.readline() == b"ready\n"
+    assert users.tasks_of(None) >= 2
+    reap()
+    assert process.wait(timeout=10) == -9
+    process.stdout.close()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to run processes as another user")
 def test_users_of_a_living_sandbox_are_not_touched(temporary: Path) -> None:
     claim = users.claim_any()
