@@ -17,6 +17,7 @@ _SIMILARITY = re.compile(r"(dis)?similarity index \d+%|index [0-9a-fA-F]+\.\.[0-
 _ESCAPE = re.compile(r"\\([0-7]{1,3}|.)", re.DOTALL)
 _ESCAPED = {"n": 10, "t": 9, "r": 13, "a": 7, "b": 8, "f": 12, "v": 11}
 _NOTHING = "/dev/null"
+_SLASHES = re.compile("/{2,}")
 
 
 @dataclass(slots=True)
@@ -59,6 +60,8 @@ class _Reader:
         self._diff = Diff()
         self._names: list[tuple[File, str, str]] = []
         """Old and new name of each file as the headers have them, prefixes included."""
+        self._loose: list[tuple[File, str]] = []
+        """Names that stand alone, and tell nothing about prefixes."""
         self._in_header = False
 
     def read(self) -> Diff:
@@ -66,8 +69,11 @@ class _Reader:
         while at < len(self._lines):
             at = self._step(at)
         self._diff.strip = self._find_strip()
-        for file, old, new in self._names:
-            file.paths += [path for name in (old, new) if name != _NOTHING and (path := self._inside(name)) not in file.paths]
+        # `/dev/null` stands for no file on one side; on both it is a name like others, and a bad one.
+        pairs = [(file, name) for file, old, new in self._names for name in (old, new) if name != _NOTHING or old == new]
+        for file, name in [*pairs, *self._loose]:
+            if (path := self._inside(name)) not in file.paths:
+                file.paths.append(path)
         return self._diff
 
     def _step(self, at: int) -> int:
@@ -108,7 +114,7 @@ class _Reader:
             file.renamed = True
         elif line.startswith(("--- ", "+++ ")):
             # One without the other: git takes the name, and fails later.
-            file.paths.append(_name(line[4:]))
+            self._loose.append((file, _name(line[4:])))
         elif match := _MODE.fullmatch(line):
             file.deleted = file.deleted or match[1].startswith("deleted")
             if not match[1].startswith(("old", "deleted")):
@@ -140,11 +146,12 @@ class _Reader:
 
     def _find_strip(self) -> int:
         """Return 0 when the names show no prefix: both are the same, while `a/file` and `b/file` would differ."""
-        votes = [_prefixed(old, new) for _, old, new in self._names]
+        votes = [_prefixed(old, new) if not file.renamed else _renamed_with_prefix(old, file.paths) for file, old, new in self._names]
         return 0 if False in votes and True not in votes else 1
 
     def _inside(self, name: str) -> str:
-        return name.partition("/")[2] if self._diff.strip and "/" in name else name
+        relative = "/" in name and not name.startswith("/")
+        return _SLASHES.sub("/", name.partition("/")[2] if self._diff.strip and relative else name)
 
 
 def _prefixed(old: str, new: str) -> bool | None:
@@ -154,6 +161,13 @@ def _prefixed(old: str, new: str) -> bool | None:
     if old == new:
         return False
     return True if "/" in old and "/" in new and old.partition("/")[2] == new.partition("/")[2] else None
+
+
+def _renamed_with_prefix(old: str, renames: list[str]) -> bool | None:
+    """Whether a renamed file's name has a prefix: the lines that tell of the rename have none."""
+    if old in renames:
+        return False
+    return True if old.partition("/")[2] in renames else None
 
 
 def _both_names(text: str) -> tuple[str, str]:

@@ -59,9 +59,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
-    """A diff, parsed and vetted. In its text, bytes that are not UTF-8 are surrogates."""
+    """A diff, parsed and vetted."""
 
     text: str
+    """The diff, its last line ended, which many agents' are not; bytes that are not UTF-8 are surrogates."""
     digest: str
     """SHA-256 of its bytes."""
     files: tuple[str, ...]
@@ -86,6 +87,7 @@ class Patch:
 
 def parse_patch(text: str) -> Patch:
     """Parse and vet a diff. Never fails: what is wrong with it is among its problems."""
+    text = text if text.endswith("\n") or not text.strip() else f"{text}\n"
     data = _encode(text)
     problems = list(_of_text(text, len(data)))
     diff = Diff() if problems else read_diff(text)
