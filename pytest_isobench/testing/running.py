@@ -78,7 +78,7 @@ class RunningContract(ContractBase):
         replies = [sandbox.supervisor.ask("agent", "echo", b"", timeout=60) for _ in range(3)]
         remains = sandbox.supervisor.stop(["agent"])["agent"]
         assert [reply.status for reply in replies] == ["ok"] * 3, remains.log
-        assert all(reply.stolen == 0 for reply in replies[1:])
+        assert all(reply.stolen < 0.01 for reply in replies[1:]), "seconds of work while it was frozen"
 
     def test_sandboxes_do_not_disturb_each_other(self, provider: SandboxProvider, sandbox: Sandbox, version: Version) -> None:
         with provider.open() as other:
