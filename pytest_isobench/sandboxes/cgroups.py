@@ -82,11 +82,17 @@ def find(mountinfo: str | None = None, membership: str | None = None) -> tuple[H
     return tuple(found)
 
 
-def dissolve(group: Path) -> None:
-    """Thaw a group, kill what is in it, and remove it."""
-    for name, thawed in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
-        with suppress(OSError):
-            _write_if_there(group / name, thawed)
+def dissolve(groups: Collection[Path]) -> None:
+    """Kill what is in groups, and remove them. All are thawed first: what is frozen by one cannot leave the others."""
+    for group in groups:
+        for name, thawed in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
+            with suppress(OSError):
+                _write_if_there(group / name, thawed)
+    for group in groups:
+        _remove(group)
+
+
+def _remove(group: Path) -> None:
     deadline = time.monotonic() + 5
     while _is_there(group) and time.monotonic() < deadline:
         for pid in _members(group):
@@ -161,7 +167,7 @@ def _usable(hierarchy: Hierarchy) -> bool:
     except OSError:
         return False
     finally:
-        dissolve(group)
+        dissolve([group])
 
 
 def _limit(group: Path, hierarchy: Hierarchy, resources: Resources, cores: Sequence[int], spare: int) -> None:

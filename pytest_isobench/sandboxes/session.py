@@ -109,8 +109,7 @@ def remove(folder: Path) -> None:
 
 
 def _clean(folder: Path, owner: Owner) -> None:
-    for group in owner.cgroups:
-        cgroups.dissolve(Path(group))
+    cgroups.dissolve([Path(group) for group in owner.cgroups])
     deadline = time.monotonic() + 5
     while (alive := list(_processes(folder, owner.users))) and time.monotonic() < deadline:
         for pid in alive:

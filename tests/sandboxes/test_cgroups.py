@@ -113,14 +113,18 @@ def test_version_2_stands_at_the_top_with_what_is_enabled(tmp_path: Path, monkey
     assert found.controllers >= {"freezer", "cpuacct"}
 
 
-def test_dissolving_kills_what_is_inside() -> None:
+def test_dissolving_kills_what_is_inside_even_frozen() -> None:
     hierarchies = cgroups.find()
     if not hierarchies:
         pytest.skip("no control groups can be made here")
-    group = Path(ControlGroups(hierarchies[:1]).make(f"isobench-test-{os.getpid()}", Resources(), (), 0)[0])
+    groups = [Path(group) for group in ControlGroups(hierarchies).make(f"isobench-test-{os.getpid()}", Resources(), (), 0)]
     with subprocess.Popen(["sleep", "600"]) as process:
-        (group / "cgroup.procs").write_text(str(process.pid))
-        cgroups.dissolve(group)
+        for group in groups:
+            (group / "cgroup.procs").write_text(str(process.pid))
+        for state, frozen in (("freezer.state", "FROZEN"), ("cgroup.freeze", "1")):
+            for file in [group / state for group in groups if (group / state).exists()]:
+                file.write_text(frozen)
+        cgroups.dissolve(groups)
         assert process.wait(timeout=10) == -9
-    assert not group.exists()
-    cgroups.dissolve(group)
+    assert [group for group in groups if group.exists()] == []
+    cgroups.dissolve(groups)
