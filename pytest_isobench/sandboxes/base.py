@@ -32,7 +32,7 @@ class Process:
     limits: Mapping[str, int] = field(default_factory=dict)
     """Resource limits by the names of the `resource` module, such as RLIMIT_NPROC."""
     cgroups: tuple[str, ...] = ()
-    """Folders of control groups to join before the program starts. Processes that share a freezer cannot take turns: one arm, one candidate."""
+    """Folders of control groups to join before the program starts. Those that share a freezer cannot take turns: one arm, one candidate."""
     keep: bool = False
     """Start under a keeper that adopts and kills orphans: for systems without a pid namespace."""
     descriptors: Mapping[str, int] = field(default_factory=dict)
