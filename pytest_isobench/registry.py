@@ -70,14 +70,14 @@ class Registry:
 
     def agent(self, spec: str, context: AgentContext) -> Agent:
         """Make the agent that `NAME` or `NAME:ARGUMENT` stands for; a name that nobody registered is a folder of recorded patches."""
-        from pytest_isobench.agents.recorded import recorded
-
         name, colon, argument = spec.partition(":")
         if name in self.agents:
             return self.agents[name](argument, context)
         if colon:
             known = ", ".join(self.agents)
             raise UsageError(f"--isobench-agent={spec}: there is no agent {name!r}{nearest(name, self.agents)}; there are {known}")
+        from pytest_isobench.agents.recorded import recorded
+
         return recorded(name, context, tuple(self.agents))
 
 

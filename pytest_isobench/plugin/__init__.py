@@ -77,6 +77,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         deselect(run, items)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if run_of(session.config):
+        from pytest_isobench.plugin.collector import settle
+
+        settle(session.items)
+
+
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     run = run_of(config)
     return run.deselection_lines() if run else []

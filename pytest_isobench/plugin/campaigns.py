@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from pytest_isobench.models.task import Task
     from pytest_isobench.plugin.cases import Case
     from pytest_isobench.plugin.run import Run
+
+
+COMMON = ("base", "human", "task_digest", "environment_digest", "command", "task_state")
+"""What all results of one campaign have in common."""
 
 
 class OpenTask:
@@ -100,29 +104,46 @@ class Campaigns:
 
     def _measure(self, stub: Stub, cases: Sequence[Case]) -> None:
         broken = Failure(kind="InfrastructureError", message="the campaign of this task broke off in another of its cases")
-        self._found.update({case.id: self._bare(case, failure=broken) for case in cases})
+        found: dict[str, Result | UsageError] = {case.id: self._bare(case, failure=broken) for case in cases}
+        self._found |= found
+        entrants: list[Entrant] = []
         try:
-            self._found.update(self._campaign(self.open(stub), cases))
+            opened = self.open(stub)
+            entrants = self._enter(cases)
+            if entrants:
+                self._complete(cases, self._campaign(opened, entrants))
         except UsageError as error:
-            self._found.update(dict.fromkeys((case.id for case in cases), error))
+            self._found |= dict.fromkeys(found, error)
         except (NotEvaluableError, InfrastructureError) as error:
-            self._found.update({case.id: self._unmeasured(case, error) for case in cases})
+            taking_part = {entrant.case for entrant in entrants}
+            self._found |= {case.id: self._unmeasured(case, error) for case in cases if case.id in taking_part}
         finally:
             self.observer.done(stub.id)
 
-    def _campaign(self, opened: OpenTask, cases: Sequence[Case]) -> dict[str, Result]:
-        """Let the agents work and fetch the versions first, since only measuring needs cores for itself."""
+    def _enter(self, cases: Sequence[Case]) -> list[Entrant]:
+        """Collect the patches: returns who takes part, and finds the results that are known without measuring."""
+        entrants = []
+        for case in cases:
+            self.observer.phase(case.stub.id, f"waiting for the patch of {case.agent}")
+            try:
+                submission = self.submission(case)
+            except UsageError as error:
+                self._found[case.id] = error
+            except (NoPatchError, DoesNotApplyError, NotEvaluableError, InfrastructureError) as error:
+                self._found[case.id] = self._unmeasured(case, error)
+            else:
+                entrants.append(Entrant(case=case.id, agent=case.agent, attempt=case.attempt, submission=submission))
+        return entrants
+
+    def _campaign(self, opened: OpenTask, entrants: Sequence[Entrant]) -> dict[str, Result]:
+        """Fetch the versions first, since only measuring needs cores for itself."""
         task, configuration = opened.task, self._settings.configuration
         provider = self._run.registry.sandbox(configuration.sandbox)
-        entrants, results = self._enter(cases)
-        if not entrants:
-            return results
         self.observer.phase(task.id, "fetching")
         opened.source.baseline()
         opened.source.human()
         with ExitStack() as leases:
-            cores = self._lease(task, leases) if provider.exclusive else ()
-            return results | run_campaign(
+            return run_campaign(
                 task,
                 entrants,
                 opened.source,
@@ -131,29 +152,26 @@ class Campaigns:
                 configuration=configuration,
                 journal=self.journal,
                 history=self.history,
-                cores=cores,
+                cores=self._lease(task, leases) if provider.exclusive else (),
                 observer=self.observer,
                 judge=self._judge,
                 folder=opened.folder,
             )
 
+    def _complete(self, cases: Sequence[Case], measured: Mapping[str, Result]) -> None:
+        """Take the measured results, and give the other ones of the task what they have in common with them."""
+        self._found |= measured
+        sibling = next(iter(measured.values()))
+        common = {name: getattr(sibling, name) for name in COMMON}
+        for case in cases:
+            found = self._found[case.id]
+            if case.id not in measured and isinstance(found, Result):
+                self._found[case.id] = found.model_copy(update=common)
+
     def _lease(self, task: Task, leases: ExitStack) -> tuple[int, ...]:
         self.observer.phase(task.id, "waiting until nobody else measures")
         leases.enter_context(lease_gpus(task.resources.gpus, self._settings.configuration.gpu or task.resources.gpu))
         return leases.enter_context(lease_cores(task.resources.cpus))
-
-    def _enter(self, cases: Sequence[Case]) -> tuple[list[Entrant], dict[str, Result]]:
-        """Collect the patches: who takes part, and what is known without measuring."""
-        entrants, results = [], {}
-        for case in cases:
-            self.observer.phase(case.stub.id, f"waiting for the patch of {case.agent}")
-            try:
-                submission = self.submission(case)
-            except (NoPatchError, DoesNotApplyError, NotEvaluableError, InfrastructureError) as error:
-                results[case.id] = self._unmeasured(case, error)
-            else:
-                entrants.append(Entrant(case=case.id, agent=case.agent, attempt=case.attempt, submission=submission))
-        return entrants, results
 
     def _judge(self, task: Task, comparison: Comparison) -> Verdict | None:
         config = self._run.config

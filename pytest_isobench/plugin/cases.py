@@ -113,6 +113,11 @@ def selections(settings: Settings) -> list[Selection]:
     return found
 
 
+def deselection_text(deselected: Mapping[str, int]) -> str:
+    """Say which options left out how many cases."""
+    return "deselected: " + ", ".join(f"{count} by {reason}" for reason, count in deselected.items())
+
+
 def shard_of(task: str, parts: int) -> int:
     """Return the part, counted from one, that a task belongs to on every machine and in every session."""
     return int.from_bytes(hashlib.sha256(task.encode()).digest()[:8]) % parts + 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,10 @@ from pytest_isobench.plugin.stash import RUN, run_of
 if TYPE_CHECKING:
     from pytest_isobench.dataset.stubs import Stub
     from pytest_isobench.plugin.run import Run
+
+
+MANY = 1000
+"""Items from which on a session is a big one."""
 
 
 class TaskFile(pytest.Module):
@@ -60,6 +65,12 @@ def generate_cases(metafunc: pytest.Metafunc) -> None:
     stubs = file.stubs() if file else [stub for path in run.default_files() for stub in run.stubs(path)]
     cases = cases_of(stubs, run.agents, run.settings.attempts)
     metafunc.parametrize("isobench_case", [param(case, run.marks.of(case.stub)) for case in cases], indirect=True)
+
+
+def settle(items: Sequence[pytest.Item]) -> None:
+    """Let the garbage collector pass over what was collected, which lives to the end: with many items that is most of its work."""
+    if len(items) >= MANY:
+        gc.freeze()
 
 
 def add_keywords(items: Iterable[pytest.Item]) -> None:

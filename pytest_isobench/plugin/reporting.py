@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from pytest_isobench.errors import JournalError, UsageError
 from pytest_isobench.models.result import Failure, Report, Result
+from pytest_isobench.plugin.cases import deselection_text
 from pytest_isobench.plugin.scheduler import CASE
 from pytest_isobench.plugin.standing import verdict_word
 from pytest_isobench.reports.session import ReportWriter
@@ -132,11 +133,6 @@ def status(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, 
     if report.failed and getattr(report, "when", "") == "call":
         return "failed", "F", f"FAILED ({verdict})"
     return None
-
-
-def deselection_text(deselected: Mapping[str, int]) -> str:
-    """Say which options left out how many cases."""
-    return "deselected: " + ", ".join(f"{count} by {reason}" for reason, count in deselected.items())
 
 
 def _ascii_only() -> bool:

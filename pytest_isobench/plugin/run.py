@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_isobench import errors
-from pytest_isobench.plugin.cases import Case, Marks, Selection, case_of, selections
+from pytest_isobench.plugin.cases import Case, Marks, Selection, case_of, deselection_text, selections
 from pytest_isobench.plugin.options import SUFFIXES
 from pytest_isobench.plugin.progress import FOLDER, WorkersWatch, is_watched
+from pytest_isobench.plugin.scheduler import end_with_controller
 from pytest_isobench.plugin.settings import Settings, read_settings, seeded
 from pytest_isobench.plugin.stash import RUN
 from pytest_isobench.registry import Registry, default_registry
@@ -69,6 +70,8 @@ class Run:
     def start(self, session: pytest.Session) -> None:
         """Begin the report."""
         self._session = session
+        if self.is_worker:
+            end_with_controller()
         if self.is_worker or self.is_idle:
             return
         if self.watched and self.config.getoption("dist", "no") != "no":
@@ -115,8 +118,6 @@ class Run:
 
     def deselection_lines(self) -> list[str]:
         """Say which options left out how many cases."""
-        from pytest_isobench.plugin.reporting import deselection_text
-
         return [f"isobench: {deselection_text(self.deselected)}"] if self.deselected else []
 
     def companions(self, case: Case) -> list[Case]:

@@ -8,6 +8,7 @@ the worker (`run_once`) lets that second time pass.
 from __future__ import annotations
 
 import re
+import signal
 from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
 CASE = re.compile(r"\[(?P<task>[A-Za-z0-9][A-Za-z0-9._-]*):(?P<agent>[^:\]]+):(?P<attempt>\d+)")
+PR_SET_PDEATHSIG = 1
 FINISHED = pytest.StashKey[bool]()
 
 
@@ -111,6 +113,13 @@ class TaskScheduling:
         indices = [collection.index(nodeid) for nodeid in self._waiting.popleft()]
         self._assigned[node].extend([*indices, ~indices[-1]])
         node.send_runtest_some([*indices, indices[-1]])
+
+
+def end_with_controller() -> None:
+    """Let this worker be ended when the controller dies: xdist itself would notice, and let the test in progress run on for a while."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Pause(pytest.Item):
