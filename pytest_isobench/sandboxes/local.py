@@ -134,9 +134,11 @@ class LocalSandbox(Sandbox):
         run = self._runner(place)
         for text in patches:
             building.apply(run, text)
+        if patches:
+            building.settle(run, since)  # before the install commands: they must not meet the bytecode of what was patched
         for command in environment.install:
             building.install(run, command)
-        if patches or environment.install:
+        if environment.install:
             building.settle(run, since)
         self._trees.close(Tree(place.tree, place.builder, place.runner))
         self._places[arm] = place

@@ -108,6 +108,11 @@ class PlacingContract(ContractBase):
         sandbox.add(arm, version, Environment(install=(f'python -c "{code}"',)))
         assert self.tell(sandbox, "tell(open('made').read() == sys.prefix)", arm=arm) is True
 
+    def test_install_command_runs_the_patched_code(self, sandbox: Sandbox, arm: str, version: Version) -> None:
+        install = "python -c \"import pkg; open('data.txt', 'w').write(pkg.VALUE)\""
+        sandbox.add(arm, version, Environment(install=(install,)), patch=PATCH)
+        assert self.listing(sandbox, arm)[1] == "patched"
+
     def test_bytecode_is_compiled_ahead(self, sandbox: Sandbox) -> None:
         cached = self.tell(sandbox, "import pkg; tell([os.path.exists(pkg.__cached__), open(pkg.__cached__, 'rb').read(8)[4]])")
         assert cached == [True, 1], "compiled, and valid whatever the source's time says"
