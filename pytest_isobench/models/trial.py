@@ -27,7 +27,7 @@ class Trial(Record):
     samples: tuple[float, ...] = Field((), description="Seconds per call of each timed sample; the warm-up is left out.")
     setup: float | None = Field(None, description="Seconds to import, load and warm up; null for commands.")
     prepare: float | None = Field(None, description="Median seconds of untimed preparation per call.")
-    busy: float | None = Field(None, description="Wall time over CPU time of all samples together; 1 when nothing disturbed a CPU-bound arm.")
+    busy: float | None = Field(None, description="Wall time over CPU time of all samples; 1 when nothing disturbed a CPU-bound arm.")
     failure: ArmFailure | None = None
     findings: tuple[Finding, ...] = ()
     version: Literal[1] = 1

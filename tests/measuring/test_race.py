@@ -25,14 +25,15 @@ def agents(count: int) -> list[Contender]:
     return contenders(entrants, BASE)
 
 
-def run(speeds: dict[str, float], *, noise: float = 0.01, seed: int = 0, busy: float = 1.0, setup: dict[str, float] | None = None, **fields) -> Race:
+def run(speeds: dict[str, float], *, noise: float = 0.01, busy: float = 1.0, setup: dict[str, float] | None = None) -> Race:
     """Race arms of given speeds (1.0: the baseline's) to the end."""
     racing = agents(sum(name.startswith("agent") for name in speeds))
-    race = Race(racing, fields.pop("schedule", "pingpong"), Configuration(), 0.05)
-    draw = random.Random(seed)
+    race = Race(racing, "pingpong", Configuration(), 0.05)
+    draw = random.Random(0)
     for look in race.looks:
         while race.counted(look.rounds).more:
-            race.take({arm: trial(len(race.rounds), arm, speeds.get(arm, 1.0), draw, noise, busy, setup or {}) for arm in race.arms(TRUSTED)})
+            index, arms = len(race.rounds), race.arms(TRUSTED)
+            race.take({arm: trial(index, arm, speeds.get(arm, 1.0), draw, noise, busy, setup or {}) for arm in arms})
         if race.look(look.rounds, final=look.rounds == race.limit):
             break
     return race

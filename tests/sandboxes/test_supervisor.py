@@ -1,4 +1,4 @@
-"""The supervisor, driven through its client with plain processes: the clock, the private pipe, freezing, commands and the end of everything."""
+"""The supervisor, driven through its client with plain processes: the clock, the private pipe, freezing, commands, the end."""
 
 from __future__ import annotations
 
@@ -123,7 +123,14 @@ def run(x):
 
 
 def test_an_arm_is_frozen_while_it_is_not_its_turn(supervisor):
-    spinner = "import threading\ndef spin():\n    while True: pass\ndef run(x):\n    threading.Thread(target=spin, daemon=True).start()\n    return x"
+    spinner = """
+import threading
+def spin():
+    while True: pass
+def run(x):
+    threading.Thread(target=spin, daemon=True).start()
+    return x
+"""
     sleeper = "import time\ndef run(x): time.sleep(0.1)"
     start(supervisor, "spinner", spinner)
     start(supervisor, "sleeper", sleeper)
@@ -227,7 +234,7 @@ client.turns([Turn(order=("a",), inputs=b"[1]")], timeout=60)
         family = [supervisor, *supervisor.children(recursive=True)]
         assert len(family) >= 3
         controller.kill()
-    gone, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=10)
     assert not alive
 
 
