@@ -71,7 +71,7 @@ def run_campaign(
         workload=workload,
         configuration=configuration,
         cores=tuple(cores),
-        campaign=_identity(task, baseline, human, racing, workload, configuration, cores),
+        campaign=_identity(task, baseline, human, racing, workload, configuration, cores, provider.isolation()),
     )
     known = {entrant.case: history.results.get(setting.key(entrant)) for entrant in entrants}
     finished = {case: result.model_copy(update={"resumed": True}) for case, result in known.items() if result is not None}
@@ -94,13 +94,14 @@ def _identity(
     workload: Workload,
     configuration: Configuration,
     cores: Sequence[int],
+    isolation: Isolation,
 ) -> str:
-    """Digest everything that must be alike for trials to be compared: code, record, environments, way of measuring, tool and machine."""
+    """Digest everything that must be alike for trials to be compared: code, record, environments, way of measuring, tool, machine, walls."""
     package = Path(pytest_isobench.__file__).parent
     programs = [(package / program).read_text() for program in PROGRAMS]
     measuring = configuration.model_dump_json(exclude={"require", "time_budget"})
     arms = [f"{contender.entrant.case} {contender.digest}" for contender in racing]
-    machine = [describe(cores).boot or "", str(sorted(cores))]
+    machine = [describe(cores).boot or "", str(sorted(cores)), isolation.model_dump_json(exclude={"notes"})]
     code = [task.model_dump_json(), workload.digest, baseline.digest, human.digest, *arms]
     return digest(pytest_isobench.__version__, *programs, *code, measuring, *machine)
 
