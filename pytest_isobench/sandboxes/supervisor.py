@@ -21,7 +21,6 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from typing import Any, BinaryIO, Callable, Collection, NoReturn
 
@@ -126,6 +125,11 @@ def read_text(path: str) -> str:
 def write_text(path: str, text: str) -> None:
     with open(path, "w") as file:
         file.write(text)
+
+
+def memory_file(name: str) -> BinaryIO:
+    """A file for a candidate's hands that is on no disk: writing it back would take time from the others."""
+    return os.fdopen(os.memfd_create(name), "w+b")
 
 
 def set_freezer(path: str, *, frozen: bool) -> None:
@@ -316,7 +320,7 @@ class Candidate:
     def __init__(self, spec: dict[str, Any]) -> None:
         request_end, self.requests = os.pipe()
         self.answers, answer_end = os.pipe()
-        self.log = os.fdopen(os.memfd_create("log"), "w+b")  # not on disk: writing it back would take time from others
+        self.log = memory_file("log")
         try:
             self.process = spawn(spec, request_end, answer_end, self.log)
         finally:
@@ -430,7 +434,7 @@ class Command:
         for read in self.reads:
             os.set_blocking(read, False)
         try:
-            with tempfile.TemporaryFile() as source:
+            with memory_file("stdin") as source:
                 source.write(stdin)
                 source.seek(0)
                 self.begin = clock()
