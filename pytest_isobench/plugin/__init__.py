@@ -149,6 +149,8 @@ def pytest_configure_node(node: WorkerController) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config) -> TaskScheduling | None:
     if run_of(config) is None or config.getvalue("dist") == "each":
         return None
+    from xdist.workermanage import parse_tx_spec_config
+
     from pytest_isobench.plugin.scheduler import TaskScheduling
 
-    return TaskScheduling(len(config.getvalue("tx")))
+    return TaskScheduling(len(parse_tx_spec_config(config)))

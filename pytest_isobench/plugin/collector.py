@@ -12,12 +12,11 @@ import pytest
 from pytest_isobench.errors import IsobenchError
 from pytest_isobench.plugin.cases import case_of, cases_of, param
 from pytest_isobench.plugin.options import SUFFIXES, is_task_file
-from pytest_isobench.plugin.stash import RUN, run_of
+from pytest_isobench.plugin.stash import RUN
 
 if TYPE_CHECKING:
     from pytest_isobench.dataset.stubs import Stub
     from pytest_isobench.plugin.run import Run
-
 
 MANY = 1000
 """Items from which on a session is a big one."""
@@ -58,11 +57,11 @@ def collect_task_file(file_path: Path, parent: pytest.Collector) -> TaskFile | N
 
 def generate_cases(metafunc: pytest.Metafunc) -> None:
     """Implement `pytest_generate_tests`: parametrise `isobench_case` with the file's cases, or in a user's own test with all."""
-    run = run_of(metafunc.config)
-    if run is None or "isobench_case" not in metafunc.fixturenames:
-        return
-    file = metafunc.definition.getparent(TaskFile)
-    stubs = file.stubs() if file else [stub for path in run.default_files() for stub in run.stubs(path)]
+    run, file = metafunc.config.stash[RUN], metafunc.definition.getparent(TaskFile)
+    try:
+        stubs = file.stubs() if file else [stub for path in run.default_files() for stub in run.stubs(path)]
+    except IsobenchError as error:
+        raise pytest.Collector.CollectError(str(error)) from error
     cases = cases_of(stubs, run.agents, run.settings.attempts)
     metafunc.parametrize("isobench_case", [param(case, run.marks.of(case.stub)) for case in cases], indirect=True)
 

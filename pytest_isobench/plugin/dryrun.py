@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,8 +38,12 @@ def plan(run: Run, items: Sequence[pytest.Item]) -> Iterator[str]:
         yield ""
         yield from _task(stub, list(cases.values()))
     yield ""
-    counts = f"{sum(map(len, tasks.values()))} cases of {len(tasks)} tasks would run"
-    yield f"{counts}, and {others} other tests" if others else counts
+    count = f"{_count(sum(map(len, tasks.values())), 'case')} of {_count(len(tasks), 'task')} would run"
+    yield f"{count}, and {_count(others, 'other test')}" if others else count
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _session(run: Run) -> Iterator[str]:
@@ -57,18 +62,40 @@ def _task(stub: Stub, cases: list[Case]) -> Iterator[str]:
     yield stub.id
     try:
         task = stub.load()
+        base, human = resolved(task, Path(stub.path).parent)
     except IsobenchError as error:
         yield f"  cannot run: {error}"
         return
-    yield from (f"  {name + ':':<13}{text}" for name, text in _facts(task, cases) if text)
+    facts = [("base", base), ("human", human), *_facts(task, cases)]
+    yield from (f"  {name + ':':<13}{text}" for name, text in facts if text)
+
+
+def resolved(task: Task, folder: Path) -> tuple[str, str]:
+    """Return the base and the human version; commits in full, which fetches a repository that is not here yet.
+
+    Raises:
+        UsageError: there is no such repository or commit.
+        SourceError: the repository cannot be fetched.
+    """
+    source = task.source
+    if source.kind == "pypi":
+        return source.base, source.human
+    human = source.human or f"{source.base} with {source.patch}"
+    if source.kind == "path":
+        return source.base, human
+    from pytest_isobench.dataset.cache import Cache
+    from pytest_isobench.dataset.mirror import Mirror, locate
+
+    mirror = Mirror(locate(source.repository, folder), Cache.default())
+    if source.human:
+        human = mirror.resolve(source.human)
+    return mirror.resolve(source.base or f"{human}^{source.parent}"), human
 
 
 def _facts(task: Task, cases: list[Case]) -> Iterator[tuple[str, str]]:
     source, environment, resources = task.source, task.environment, task.resources
     place = {"git": "repository", "pypi": "package"}.get(source.kind, "")
     yield "source", f"{source.kind} {getattr(source, place, '')}".strip()
-    yield "base", source.base or "the parent of the human commit"
-    yield "human", source.human or getattr(source, "patch", None) or ""
     yield "agents", ", ".join(f"{case.agent} (attempt {case.attempt})" for case in cases)
     yield "workload", _command(task)
     yield "checks", ", ".join(f"{check.name} ({' '.join(check.command)})" for check in task.checks)

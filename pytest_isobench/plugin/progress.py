@@ -75,6 +75,7 @@ class _Line:
         self._shown = 0.0
 
     def phase(self, task: str, text: str) -> None:
+        self._shown = 0.0
         self.show(f"{task}: {text}")
 
     def round(self, task: str, done: int, limit: int, estimates: Mapping[str, Estimate], seconds_left: float | None) -> None:

@@ -83,8 +83,10 @@ class Run:
         self.config.pluginmanager.register(self._reporting, "isobench-reporting")
 
     def stop(self, reason: str) -> None:
-        """End the session as soon as the test in progress is over."""
+        """End the session as soon as the test in progress is over, and with it those of all workers."""
         self._session.shouldfail = reason
+        if distributed := self.config.pluginmanager.getplugin("dsession"):
+            distributed.shouldstop = reason
 
     def finish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write the report; a worker tells the controller what belongs into it."""
@@ -129,12 +131,13 @@ class Run:
                     self._companions[other.stub.id].setdefault(other.id, other)
         return list(self._companions[case.stub.id].values())
 
-    def stubs(self, place: Path) -> list[Stub]:
+    def stubs(self, path: Path) -> list[Stub]:
         """Read a task file once. Raises `TaskError` for a file that cannot be used."""
+        place = path.resolve()
         if place not in self._stubs:
             from pytest_isobench.dataset.readers import read_stubs
 
-            stubs = list(read_stubs(place))
+            stubs = list(read_stubs(path))
             self._refuse_others(place, stubs)
             self.config.hook.pytest_isobench_modify_tasks(config=self.config, tasks=stubs)
             self._stubs[place] = stubs
@@ -189,7 +192,7 @@ def choose_paths(config: pytest.Config, settings: Settings) -> None:
         if not config.args and not settings.datasets:
             tried = ", ".join(str(path) for path in settings.tasks)
             raise errors.UsageError(f"there are no tasks in {tried}: name a task file, or set the ini value isobench_tasks")
-    config.args += [str(path) for path in settings.datasets]
+    config.args += [str(file) for path in settings.datasets for file in task_files(path)]
 
 
 def make_agents(settings: Settings, registry: Registry) -> Mapping[str, Agent]:

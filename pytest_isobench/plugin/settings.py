@@ -50,7 +50,6 @@ class Settings:
     directory: Path
     """Where relative paths of the command line start."""
     tasks: tuple[Path, ...]
-    files: tuple[str, ...]
     patches: Path
 
     def for_workers(self) -> dict[str, Any]:
@@ -87,7 +86,6 @@ def read_settings(config: pytest.Config) -> Settings:
         journal=Path(shared["journal"]),
         directory=here,
         tasks=tuple(home / path for path in config.getini("isobench_tasks")),
-        files=tuple(config.getini("isobench_files")),
         patches=home / config.getini("isobench_patches"),
     )
 

@@ -88,7 +88,7 @@ def test_data_sets_are_added(project):
     project.tasks({"id": "mine"}, file="elsewhere/mine.yaml")
     project.tasks({"id": "other"}, file="folder/other.yaml")
     assert cases(project, "--isobench-dataset=elsewhere/mine.yaml") == [*BOTH, "mine:human:0"]
-    both = ["--isobench-dataset=elsewhere/mine.yaml", "--isobench-dataset", "folder/other.yaml"]
+    both = ["--isobench-dataset=elsewhere/mine.yaml", "--isobench-dataset", "folder"]
     assert cases(project, *both, "-o", "isobench_tasks=none") == ["mine:human:0", "other:human:0"]
 
 
@@ -228,6 +228,16 @@ def test_their_tests_are_skipped_without_an_agent(project):
     result = project.run("test_own.py", "-rs")
     result.assert_outcomes(skipped=3)
     result.stdout.fnmatch_lines(["SKIPPED*no agent was given: --isobench-agent=NAME"])
+
+
+def test_a_broken_file_is_named_without_a_traceback_in_their_tests(project):
+    (project.path / "tasks" / "bad.yaml").write_text("tasks: [\n")
+    project.pytester.makepyfile(test_own=OWN)
+    result = project.run("test_own.py", "--isobench-agent=human")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["*tasks/bad.yaml:1: is not YAML*"])
+    assert "Traceback" not in result.stdout.str()
+    assert "generate_cases" not in result.stdout.str()
 
 
 def test_a_case_is_measured_once_for_all_its_tests(project):

@@ -94,6 +94,19 @@ def test_the_death_of_a_worker_is_an_error_and_loses_nothing_else(project):
     assert project.outcomes()["sort:fake-3:0"] == "beats"
 
 
+def test_a_disk_that_refuses_stops_the_workers(project):
+    project.pytester.makeconftest("""
+        def pytest_isobench_result(config, result):
+            for file in (config.rootpath / "reports").glob("*.jsonl"):
+                file.unlink()
+    """)
+    project.tasks(*({"id": f"task-{number}"} for number in range(8)))
+    result = project.run("--isobench-agent=human", "--tx=2*popen", "--dist=load")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert 2 <= result.parseoutcomes()["passed"] <= 6
+    result.stdout.fnmatch_lines(["not written to its end: *"])
+
+
 def test_the_first_failure_stops_the_workers(project):
     project.tasks(*({"id": f"task-{number}"} for number in range(8)))
     result = project.run("--isobench-agent=nop", "-n1", "-x")
