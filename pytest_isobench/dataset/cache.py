@@ -1,15 +1,17 @@
 """The cache: folders that are built once, by one process, and never written to again.
 
-An entry is built where it stays, since virtual environments hold their own path, under a lock that the kernel drops when the builder dies.
-What counts is the marker `.ready`, written last and in one step: a folder without it is the rest of a build that was cut off, and is
-removed by whoever builds next.
+An entry is built where it stays, since virtual environments hold their own path: in a new folder each time, under a lock that the kernel
+drops when the builder dies. What counts is the marker `.ready`, which names the folder and is written last and in one step; folders that
+it does not name are what is left of builds that were cut off, and are removed by whoever builds next.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import stat
 from collections.abc import Callable, Collection, Iterator
@@ -56,15 +58,15 @@ class Cache:
         """Return the entry of a key, built now unless it exists.
 
         `build` fills an empty folder and returns facts to remember. Of several processes that ask at once, one builds and the others wait.
-        Every user may read the entry, unless it is private.
+        Every user may read the entry. A `private` one only its owner may read, and it may be written to later.
 
         Raises:
             SourceError: the disk refuses to hold the entry. What `build` raises goes through, and leaves nothing behind.
         """
-        folder = self.root / kind / key
-        if (entry := _read(folder)) is None:
+        place = self.root / kind / key
+        if (entry := _read(place, private)) is None:
             with accusing(self.root), self.lock(kind, key):
-                entry = _read(folder) or _build(folder, build, private)
+                entry = _read(place, private) or _build(place, build, private)
         return entry
 
     def lock(self, kind: str, key: str) -> FileLock:
@@ -114,36 +116,47 @@ def walk(folder: Path, *, skip: Collection[str] = ()) -> Iterator[Path]:
                 yield from walk(Path(entry.path), skip=skip)
 
 
-def _read(folder: Path) -> Entry | None:
+def _read(place: Path, private: bool) -> Entry | None:
+    """Return the entry that the marker names, when there is one and it is whole."""
     try:
-        facts = json.loads((folder / _READY).read_bytes())
-    except (OSError, ValueError):
+        marker = json.loads((place / _READY).read_bytes())
+        entry = Entry(place / marker["folder"], marker["facts"])
+        # What was written before a crash of the machine may be lost although the marker is there.
+        whole = private or marker["boot"] == _boot() or marker["content"] == tree_digest(entry.path)
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Entry(folder, facts)
+    return entry if whole else None
 
 
-def _build(folder: Path, build: Callable[[Path], dict[str, str]], private: bool) -> Entry:
-    _remove(folder)
+def _build(place: Path, build: Callable[[Path], dict[str, str]], private: bool) -> Entry:
+    _make_folder(place)
+    for rest in place.iterdir():
+        _remove(rest)
+    folder = place / secrets.token_hex(4)
     folder.mkdir(mode=0o700)
     try:
-        facts = build(folder)
+        entry = Entry(folder, build(folder))
         if not private:
             _open_to_readers(folder)
-        _mark(folder, facts)
+        _mark(place, entry, private)
     except BaseException:
         _remove(folder)
         raise
-    return Entry(folder, facts)
+    return entry
 
 
-def _mark(folder: Path, facts: dict[str, str]) -> None:
-    marker = folder / f"{_READY}.new"
-    with marker.open("w") as file:
-        json.dump(facts, file)
-        # What a crash of the machine could lose must be on disk before the marker says that it is there.
-        os.sync()
-    marker.chmod(0o644)
-    marker.replace(folder / _READY)
+def _mark(place: Path, entry: Entry, private: bool) -> None:
+    content = None if private else tree_digest(entry.path)
+    marker = {"folder": entry.path.name, "facts": entry.facts, "boot": _boot(), "content": content}
+    (place / f"{_READY}.new").write_text(json.dumps(marker))
+    (place / f"{_READY}.new").chmod(0o644)
+    (place / f"{_READY}.new").replace(place / _READY)
+
+
+@functools.cache
+def _boot() -> str:
+    """Return what tells this start of the machine from others."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def _open_to_readers(folder: Path) -> None:
@@ -164,11 +177,11 @@ def _make_folder(folder: Path) -> None:
         folder.chmod(0o755)
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder, also one whose build took away its own right to write."""
-    if not folder.is_dir():
-        return
-    for path in chain([folder], walk(folder)):
-        if path.is_dir() and not path.is_symlink() and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-            path.chmod(0o700)
-    shutil.rmtree(folder)
+def _remove(path: Path) -> None:
+    """Remove what is left of a build, also where it took away its own right to write, or where somebody is still writing."""
+    if path.is_dir() and not path.is_symlink():
+        for folder in chain([path], (inner for inner in walk(path) if inner.is_dir() and not inner.is_symlink())):
+            folder.chmod(0o700)
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

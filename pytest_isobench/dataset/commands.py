@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -18,6 +20,20 @@ TIMEOUT = 3600.0
 
 _TAIL = 20
 """Lines of output that a message shows."""
+
+_KEEPER = """
+import os, select, signal, sys
+null = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
+try:
+    child = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, setpgroup=0, file_actions=null)
+except OSError as error:
+    sys.exit(f"{sys.argv[1]} cannot be started: {error.strerror}")
+select.select([0, os.pidfd_open(child)], [], [])
+os.killpg(child, signal.SIGKILL)
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+sys.exit(status if status >= 0 else 128 - status)
+"""
+"""Runs a program until it ends, or until the keeper's standard input does because its parent is no more, and kills what it left running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,39 +50,52 @@ class Done:
         return "\n".join([line for line in lines if line.strip()][-_TAIL:])
 
 
-def run(argv: Sequence[str | Path], *, environment: Mapping[str, str], folder: Path | None = None, timeout: float = TIMEOUT) -> Done:
+def run(
+    argv: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str],
+    folder: Path | None = None,
+    timeout: float = TIMEOUT,
+    keep: bool = True,
+) -> Done:
     """Run a program without input. What it creates is readable for all users.
+
+    Nothing that it starts outlives it, or this process, however that ends; `keep=False` saves 10 ms and this promise for short programs.
 
     Raises:
         SourceError: it cannot be started, or takes too long; a failure is a value.
     """
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        returncode = _wait(argv, environment, folder, timeout, (stdout, stderr))
-        return Done(returncode, _text(stdout), _text(stderr))
+        command = [sys.executable, "-I", "-S", "-c", _KEEPER, *argv] if keep else argv
+        try:
+            # Its own session: it can neither ask at the terminal nor be stopped there without us.
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.PIPE if keep else subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+                umask=0o022,
+            )
+        except OSError as error:
+            raise SourceError(f"{argv[0]} cannot be started: {error.strerror or error}") from error
+        _wait(process, timeout, argv)
+        return Done(process.returncode, _text(stdout), _text(stderr))
 
 
-def _wait(
-    argv: Sequence[str | Path], environment: Mapping[str, str], folder: Path | None, timeout: float, output: tuple[IO[bytes], IO[bytes]]
-) -> int:
-    stdout, stderr = output
+def _wait(process: subprocess.Popen[bytes], timeout: float, argv: Sequence[str | Path]) -> None:
     try:
-        # Its own session: a program that is killed takes along what it started, and none of them can ask at the terminal.
-        process = subprocess.Popen(
-            argv, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True, umask=0o022
-        )
-    except OSError as error:
-        raise SourceError(f"{argv[0]} cannot be started: {error.strerror or error}") from error
-    try:
-        return process.wait(timeout)
+        process.wait(timeout)
     except subprocess.TimeoutExpired:
         raise SourceError(f"{' '.join(map(str, argv[:4]))} ... took more than {timeout:.0f} s") from None
     finally:
-        _kill(process)
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    if process.returncode is None:
-        os.killpg(process.pid, signal.SIGKILL)
+        if process.stdin:
+            process.stdin.close()
+        elif process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -24,8 +25,8 @@ _SLASHES = re.compile("/{2,}")
 class File:
     """What a diff says of one file."""
 
-    paths: list[str] = field(default_factory=list)
-    """In the tree; two for a rename or a copy."""
+    paths: dict[str, None] = field(default_factory=dict)
+    """In the tree, in order; two for a rename or a copy."""
     modes: list[int] = field(default_factory=list)
     """Modes that it gives to the file."""
     deleted: bool = False
@@ -72,8 +73,7 @@ class _Reader:
         # `/dev/null` stands for no file on one side; on both it is a name like others, and a bad one.
         pairs = [(file, name) for file, old, new in self._names for name in (old, new) if name != _NOTHING or old == new]
         for file, name in [*pairs, *self._loose]:
-            if (path := self._inside(name)) not in file.paths:
-                file.paths.append(path)
+            file.paths[self._inside(name)] = None
         return self._diff
 
     def _step(self, at: int) -> int:
@@ -110,7 +110,7 @@ class _Reader:
     def _read_header(self, line: str, file: File) -> bool:
         """Read a line of an extended header; False when it is none, and the header is over."""
         if match := _RENAME.fullmatch(line) or _OLD_RENAME.fullmatch(line):
-            file.paths.append(_name(match[1]))
+            file.paths[_name(match[1])] = None
             file.renamed = True
         elif line.startswith(("--- ", "+++ ")):
             # One without the other: git takes the name, and fails later.
@@ -163,7 +163,7 @@ def _prefixed(old: str, new: str) -> bool | None:
     return True if "/" in old and "/" in new and old.partition("/")[2] == new.partition("/")[2] else None
 
 
-def _renamed_with_prefix(old: str, renames: list[str]) -> bool | None:
+def _renamed_with_prefix(old: str, renames: Collection[str]) -> bool | None:
     """Whether a renamed file's name has a prefix: the lines that tell of the rename have none."""
     if old in renames:
         return False

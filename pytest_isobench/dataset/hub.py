@@ -42,7 +42,9 @@ def fetch(name: str) -> list[Path]:
         raise UsageError(f"{name}: the data set has no revision {match['revision']!r}") from None
     except errors.RepositoryNotFoundError:
         raise UsageError(f"{name}: there is no such data set, or it is private: set HF_TOKEN to a token that may read it") from None
-    except (OSError, HTTPError) as error:
+    except errors.HFValidationError as error:
+        raise UsageError(f"{name!r} does not name a data set: {error}") from None
+    except (OSError, ValueError, HTTPError) as error:
         raise SourceError(f"{name}: the hub did not give it: {error}") from error
 
 
@@ -55,7 +57,7 @@ def _download(hub: HfApi, *, name: str, repository: str, revision: str | None, s
 
 
 def _choose(names: list[str], name: str, split: str | None) -> list[str]:
-    files = sorted(file for file in names if file.endswith((".parquet", ".jsonl")))
+    files = sorted(file for file in names if file.endswith((".parquet", ".jsonl")) and ".." not in PurePosixPath(file).parts)
     if not files:
         raise TaskError("the data set holds neither Parquet nor JSON lines", path=name)
     files = [file for file in files if file.endswith(".parquet")] or files

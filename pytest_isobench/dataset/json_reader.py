@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_isobench.dataset.json_text import DEPTH, deeper, members, parse, skip
+from pytest_isobench.dataset.json_text import check_syntax, members, parse, skip
 from pytest_isobench.dataset.records import FIELDS, check_version, unknown_field, validate
 from pytest_isobench.dataset.stubs import Stub, outline
 from pytest_isobench.dataset.text import read_text
@@ -25,14 +24,14 @@ class JsonBody:
     text: str
     at: int
 
-    def load(self, path: Path | str, line: int) -> Task:
+    def load(self, path: Path, line: int) -> Task:
         return validate(parse(self.text, self.at, line=line), path)
 
 
 def read_json(path: Path) -> Iterator[Stub]:
     """Yield the stubs of a JSON file. Raises TaskError when the file as a whole is wrong."""
     text = read_text(path, limit=LIMIT)
-    _check_syntax(text, path)
+    check_syntax(text, path=path)
     top = skip(text, 0)
     if text[top] != "{":
         raise TaskError('the file holds one object: {"version": 1, "tasks": [...]}', path=path, line=1)
@@ -40,16 +39,6 @@ def read_json(path: Path) -> Iterator[Stub]:
     for at in _tasks(text, top, path):
         line, last = line + text.count("\n", last, at), at
         yield outline(parse(text, at, line=line).value, path=path, line=line, body=JsonBody(text, at))
-
-
-def _check_syntax(text: str, path: Path) -> None:
-    try:
-        if deeper(json.loads(text, parse_int=len, parse_float=len), 4 * DEPTH):
-            raise RecursionError
-    except json.JSONDecodeError as error:
-        raise TaskError(f"is not JSON: {error.msg} (column {error.colno})", path=path, line=error.lineno) from None
-    except RecursionError:
-        raise TaskError("is nested too deeply", path=path) from None
 
 
 def _tasks(text: str, top: int, path: Path) -> list[int]:

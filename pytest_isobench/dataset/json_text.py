@@ -5,16 +5,27 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from pytest_isobench.dataset.records import Location, Problem, Raw
-
-DEPTH = 64
-"""Levels of nesting that a record may have."""
+from pytest_isobench.dataset.records import DEPTH, Location, Problem, Raw, extent
+from pytest_isobench.errors import TaskError
 
 _PLAIN = json.JSONDecoder()
 _DIGITS = 64
 """Digits of the longest number: longer ones are mistakes, and slow to convert."""
+
+
+def check_syntax(text: str, *, path: Path | str, line: int = 1) -> None:
+    """Raise TaskError unless a text is one value of JSON, such as Python reads it; `line` is its first."""
+    try:
+        if extent(json.loads(text, parse_int=len, parse_float=len), 4 * DEPTH)[1]:
+            # Less than Python's own limit, which depends on the depth of the caller.
+            raise RecursionError
+    except json.JSONDecodeError as error:
+        raise TaskError(f"is not JSON: {error.msg} (column {error.colno})", path=path, line=line + error.lineno - 1) from None
+    except RecursionError:
+        raise TaskError("is nested too deeply", path=path, line=line) from None
 
 
 def parse(text: str, at: int, *, line: int) -> Raw:
@@ -23,9 +34,7 @@ def parse(text: str, at: int, *, line: int) -> Raw:
     `line` is the number of the line on which it starts.
     """
     problems: list[Problem] = []
-    value, _ = _strict(problems).raw_decode(text, at)
-    if deeper(value, DEPTH):
-        problems.append(Problem(f"is nested deeper than {DEPTH} levels"))
+    value = _strict(problems).raw_decode(text, at)[0]
     return Raw(
         value=value,
         line=line,
@@ -60,14 +69,6 @@ def members(text: str, at: int) -> Iterator[tuple[str | int, int, int]]:
         at, index = skip(text, at), index + 1
         if text[at] == ",":
             at = skip(text, at + 1)
-
-
-def deeper(value: object, limit: int) -> bool:
-    """Whether lists and mappings are nested in more than `limit` levels."""
-    level = [value]
-    for _ in range(limit):
-        level = [child for item in level if isinstance(item, dict | list) for child in (item.values() if isinstance(item, dict) else item)]
-    return any(isinstance(item, dict | list) for item in level)
 
 
 def skip(text: str, at: int) -> int:

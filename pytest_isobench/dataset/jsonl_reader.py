@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from typing import Any, BinaryIO
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from pytest_isobench.dataset.json_text import DEPTH, deeper, parse, skip
+from pytest_isobench.dataset.json_text import check_syntax, parse, skip
 from pytest_isobench.dataset.records import Raw, check_version, validate
 from pytest_isobench.dataset.stubs import Body, Broken, Stub, outline
 from pytest_isobench.dataset.text import decode, open_text
@@ -79,11 +78,11 @@ class LineBody:
     offset: int
     length: int
 
-    def load(self, path: Path | str, line: int) -> Task:
+    def load(self, path: Path, line: int) -> Task:
         return load_line(self.file.line(self.offset, self.length), path, line)
 
 
-def load_line(data: bytes, path: Path | str, line: int) -> Task:
+def load_line(data: bytes, path: Path, line: int) -> Task:
     """Return the task of one line. Raises TaskError."""
     raw = parse_line(data, path, line)
     value = raw.value
@@ -93,16 +92,10 @@ def load_line(data: bytes, path: Path | str, line: int) -> Task:
     return validate(replace(raw, value=value), path)
 
 
-def parse_line(data: bytes, path: Path | str, line: int) -> Raw:
+def parse_line(data: bytes, path: Path, line: int) -> Raw:
     """Parse one line. Raises TaskError when it is no JSON."""
     text = decode(data, path=path, line=line).strip(" \t\r\n")
-    try:
-        if deeper(json.loads(text, parse_int=len, parse_float=len), 4 * DEPTH):
-            raise RecursionError
-    except json.JSONDecodeError as error:
-        raise TaskError(f"is not JSON: {error.msg} (column {error.colno})", path=path, line=line) from None
-    except RecursionError:
-        raise TaskError("is nested too deeply", path=path, line=line) from None
+    check_syntax(text, path=path, line=line)
     return parse(text, skip(text, 0), line=line)
 
 

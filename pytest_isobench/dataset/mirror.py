@@ -161,7 +161,7 @@ def _run(*arguments: str, variables: dict[str, str] | None = None, folder: Path 
     environment = {name: value for name, value in os.environ.items() if not _PLACES.match(name)}
     environment |= {"GIT_SSH_COMMAND": environment.get("GIT_SSH_COMMAND", _SSH), **_VARIABLES, **(variables or {})}
     options = [item for name, value in _OPTIONS.items() for item in ("-c", f"{name}={value}")]
-    return run([program, *options, *arguments], environment=environment, folder=folder)
+    return run([program, *options, *arguments], environment=environment, folder=folder, keep="fetch" in arguments)
 
 
 def _advice(said: str) -> str:

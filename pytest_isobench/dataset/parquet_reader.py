@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_isobench.dataset.json_text import parse, skip
+from pytest_isobench.dataset.json_text import check_syntax, parse, skip
 from pytest_isobench.dataset.records import Problem, Raw, check_version, validate
 from pytest_isobench.dataset.stubs import Stub, outline
 from pytest_isobench.dataset.text import open_regular
@@ -38,7 +37,7 @@ class RowBody:
     group: int
     row: int
 
-    def load(self, path: Path | str, line: int) -> Task:
+    def load(self, path: Path, line: int) -> Task:
         with _accusing(self.path):
             rows = _table(self.path, self.modified, self.group).slice(self.row, 1).to_pylist()
         record, problems = _record(rows[0])
@@ -121,7 +120,8 @@ def _plain(value: Any) -> Any:
 
 def _json(text: str) -> Raw:
     try:
-        json.loads(text, parse_int=len, parse_float=len)
-    except (json.JSONDecodeError, RecursionError):
+        check_syntax(text, path="")
+    except TaskError:
+        # Not JSON, and so not what the field holds: the text itself is the value to complain about.
         return Raw(value=text, line=1)
     return parse(text, skip(text, 0), line=1)

@@ -12,6 +12,7 @@ import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,9 @@ from pytest_isobench.dataset.diffs import Diff, File, read_diff
 
 LIMIT = 8 * 2**20
 """Bytes of the largest patch."""
+
+SHOWN = 100
+"""Problems of one severity that are listed, of as many as there may be."""
 
 Kind = Literal[
     "absolute",
@@ -93,7 +97,9 @@ def parse_patch(text: str) -> Patch:
     diff = Diff() if problems else read_diff(text)
     if text.strip() and not problems and not diff.files:
         problems.append(Problem("not_a_diff", "", "refuse", "is not a diff: it has no header such as '--- a/file' and '+++ b/file'"))
-    problems += [problem for file in diff.files for problem in _of_file(file)]
+    for severity in ("refuse", "note"):
+        found = (problem for file in diff.files for problem in _of_file(file) if problem.severity == severity)
+        problems += islice(found, SHOWN)
     return Patch(
         text=text,
         digest=hashlib.sha256(data).hexdigest(),
@@ -151,7 +157,7 @@ def _of_file(file: File) -> Iterator[Problem]:
             yield Problem("bytecode", path, "refuse", f"{_shown(path)} is compiled code, which nobody can review; a patch changes sources")
         if not file.gone and _STARTUP.search(path):
             yield Problem("startup", path, "note", f"{_shown(path)} runs by itself when Python or pytest starts")
-    path = file.paths[-1] if file.paths else ""
+    path = next(reversed(file.paths), "")
     for mode in file.modes:
         yield from _of_mode(path, mode)
     if file.binary == "no_content":

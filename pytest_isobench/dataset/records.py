@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,19 @@ from pytest_isobench.models.task import TASK_VERSION, Task
 Location = tuple[str | int, ...]
 """Names and indices that lead to a value inside a record."""
 
+DEPTH = 64
+"""Levels of nesting that a record may have."""
+
+VALUES = 100_000
+"""Values that a record may have; text of any length is one."""
 
 FIELDS = ("version", "tasks")
 """The fields of a task file."""
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+_SHORT.maxlevel = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +59,7 @@ class Raw:
 
 def validate(raw: Raw, path: Path | str) -> Task:
     """Return the task. Raises TaskError that names file, line, field, value, and what is allowed."""
-    for problem in raw.problems:
+    for problem in raw.problems or too_much(raw.value):
         raise _error(problem, raw, path)
     if not isinstance(raw.value, Mapping):
         raise _error(Problem(f"a task is a mapping of fields, not {show(raw.value)}"), raw, path)
@@ -73,10 +84,28 @@ def unknown_field(name: object) -> str:
     return f"unknown field {show(name)}{nearest(str(name), FIELDS)}; allowed: {', '.join(FIELDS)}"
 
 
+def extent(value: object, levels: int) -> tuple[int, bool]:
+    """Return how many values are in the first `levels` of nesting, and whether there are more levels."""
+    level, count = [value], 1
+    for _ in range(levels):
+        level = [child for item in level if isinstance(item, dict | list) for child in (item.values() if isinstance(item, dict) else item)]
+        count += len(level)
+        if not level:
+            return count, False
+    return count, any(isinstance(item, dict | list) for item in level)
+
+
+def too_much(value: object) -> tuple[Problem, ...]:
+    """Say when a record has more levels or values than any task."""
+    count, deeper = extent(value, DEPTH)
+    if count > VALUES:
+        return (Problem(f"has more than {VALUES:,} values"),)
+    return (Problem(f"is nested deeper than {DEPTH} levels"),) if deeper else ()
+
+
 def show(value: object) -> str:
     """Return a value as a short, printable text."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return _SHORT.repr(value)
 
 
 def dotted(location: Location) -> str:
@@ -152,10 +181,16 @@ def _node(location: Location, record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of the schema that describes a location."""
     node, value = _schema(), record
     for step in location:
-        inner = node.get("items") if isinstance(step, int) else node.get("properties", {}).get(step)
         value = _child(value, step)
-        node = _resolve(inner or {}, value)
+        node = _resolve(_inner(node, step), value)
     return node
+
+
+def _inner(node: dict[str, Any], step: str | int) -> dict[str, Any]:
+    if isinstance(step, int):
+        return node.get("items") or {}
+    inner = node.get("properties", {}).get(step, node.get("additionalProperties"))
+    return inner if isinstance(inner, dict) else {}
 
 
 def _resolve(node: dict[str, Any], value: Any) -> dict[str, Any]:

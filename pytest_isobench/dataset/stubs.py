@@ -18,7 +18,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 class Body(Protocol):
     """Where a record can be read again."""
 
-    def load(self, path: Path | str, line: int) -> Task:
+    def load(self, path: Path, line: int) -> Task:
         """Read and validate the record. Raises TaskError."""
 
 
@@ -26,7 +26,7 @@ class Body(Protocol):
 class Stub:
     """A record of a task file before its body is needed; a broken record has one too, and tells its trouble when loaded."""
 
-    path: Path | str
+    path: Path
     """The task file; for a data set of the hub the downloaded one."""
     line: int
     """Line of a text file, row of a Parquet file; from 1."""
@@ -54,11 +54,11 @@ class Broken:
     message: str
     field: str | None = None
 
-    def load(self, path: Path | str, line: int) -> Task:
+    def load(self, path: Path, line: int) -> Task:
         raise TaskError(self.message, path=path, line=line, field=self.field)
 
 
-def outline(value: object, *, path: Path | str, line: int, body: Body) -> Stub:
+def outline(value: object, *, path: Path, line: int, body: Body) -> Stub:
     """Make the stub of a parsed record. Never fails: what does not fit is left out, and shows when the stub is loaded."""
     record = value if isinstance(value, Mapping) else {}
     source, resources = _mapping(record, "source"), _mapping(record, "resources")
@@ -79,7 +79,7 @@ def outline(value: object, *, path: Path | str, line: int, body: Body) -> Stub:
 
 def refuse_duplicates(stubs: Iterator[Stub]) -> Iterator[Stub]:
     """Pass stubs on, each id once: every later record with the same id becomes a broken one that names both places."""
-    seen: dict[str, tuple[Path | str, int]] = {}
+    seen: dict[str, tuple[Path, int]] = {}
     for stub in stubs:
         path, line = seen.setdefault(stub.id, (stub.path, stub.line))
         if (path, line) == (stub.path, stub.line):

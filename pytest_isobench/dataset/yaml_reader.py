@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from pytest_isobench.dataset.records import FIELDS, Location, Problem, Raw, check_version, show, unknown_field, validate
+from pytest_isobench.dataset.records import DEPTH, FIELDS, Location, Problem, Raw, check_version, show, unknown_field, validate
 from pytest_isobench.dataset.stubs import Stub, outline
 from pytest_isobench.dataset.text import read_text
 from pytest_isobench.errors import TaskError
@@ -23,9 +23,6 @@ from pytest_isobench.models.task import Task
 
 LIMIT = 16 * 2**20
 """Bytes of the largest file."""
-
-DEPTH = 64
-"""Levels of nesting; libyaml needs minutes for a hundred thousand."""
 
 VALUES = 1_000_000
 """Values in one file."""
@@ -47,7 +44,7 @@ class YamlBody:
 
     raw: Raw
 
-    def load(self, path: Path | str, line: int) -> Task:
+    def load(self, path: Path, line: int) -> Task:
         # The record knows the line of each of its values.
         del line
         return validate(self.raw, path)
@@ -145,6 +142,7 @@ class _Reader:
         event = self._next()
         self._lines[location] = self._line
         if len(location) > DEPTH:
+            # Not the record's trouble alone: libyaml needs minutes to read a hundred thousand levels.
             raise self._error(f"is nested deeper than {DEPTH} levels")
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event.anchor or "", location)
@@ -205,7 +203,7 @@ class _Reader:
             return built.value
         quotes = "" if isinstance(built.value, dict | list) else "; write it in quotes"
         self._note(f"the name of a field is text, not {show(built.value)}{quotes}", location)
-        return str(built.value)
+        return show(built.value)
 
     def _merge(self, value: Any, location: Location) -> dict[str, Any]:
         """Return the fields that `<<` brings in; of several mappings the first counts most."""

@@ -67,7 +67,7 @@ def test_a_build_that_fails_leaves_nothing_behind(cache: Cache) -> None:
 
     with pytest.raises(ValueError, match="no"):
         cache.get("kind", "key", fail)
-    assert [path.name for path in (cache.root / "kind").iterdir() if path.is_dir()] == []
+    assert list((cache.root / "kind" / "key").iterdir()) == []
     assert cache.get("kind", "key", fill).facts == {"fact": "true"}
 
 
@@ -82,7 +82,7 @@ def test_a_builder_that_is_killed_is_replaced(cache: Cache, tmp_path: Path) -> N
     assert waiting.communicate(timeout=60)[0] == "process\n"
     assert log.read_text() == "started\nstarted\n"
     entry = cache.get("kind", "key", refuse)
-    assert {path.name for path in entry.path.iterdir()} == {"half", "whole", ".ready"}
+    assert {path.name for path in entry.path.iterdir()} == {"half", "whole"}
 
 
 def test_processes_that_ask_at_once_build_once(cache: Cache, tmp_path: Path) -> None:
@@ -92,20 +92,34 @@ def test_processes_that_ask_at_once_build_once(cache: Cache, tmp_path: Path) -> 
     assert log.read_text() == "started\n"
 
 
-@pytest.mark.parametrize("marker", [b"", b"{", b"\xff"])
+@pytest.mark.parametrize("marker", [b"", b"{", b"\xff", b"[]", b"{}", b"17", b'{"folder": "x"}'])
 def test_a_torn_marker_is_no_marker(cache: Cache, marker: bytes) -> None:
     entry = cache.get("kind", "key", fill)
-    (entry.path / ".ready").write_bytes(marker)
-    (entry.path / "rest").touch()
-    assert not (cache.get("kind", "key", fill).path / "rest").exists()
+    (entry.path.parent / ".ready").write_bytes(marker)
+    assert cache.get("kind", "key", fill) != entry
+    assert not entry.path.exists()
+
+
+def test_what_a_crash_of_the_machine_lost_is_built_again(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = cache.get("kind", "key", fill)
+    private = cache.get("kind", "private", fill, private=True)
+    monkeypatch.setattr("pytest_isobench.dataset.cache._boot", lambda: "another")
+    assert cache.get("kind", "key", refuse) == entry
+    for path in (entry.path, private.path):
+        (path / "file").write_text("")
+    assert (cache.get("kind", "key", fill).path / "file").read_text() == "content"
+    assert cache.get("kind", "private", refuse, private=True) == private
 
 
 def test_the_rest_of_a_build_is_removed_whatever_its_modes(cache: Cache) -> None:
-    locked = cache.root / "kind" / "key" / "locked"
-    locked.mkdir(parents=True)
-    (locked / "file").touch()
-    locked.chmod(0o000)
-    assert {path.name for path in cache.get("kind", "key", fill).path.iterdir()} == {"file", ".ready"}
+    place = cache.root / "kind" / "key"
+    (place / "rest" / "locked").mkdir(parents=True)
+    (place / "rest" / "locked" / "file").touch()
+    (place / "rest" / "locked").chmod(0o000)
+    (place / "file").touch()
+    (place / "link").symlink_to("rest")
+    entry = cache.get("kind", "key", fill)
+    assert {path.name for path in place.iterdir()} == {entry.path.name, ".ready"}
 
 
 def test_other_users_may_read_and_nobody_may_write(cache: Cache) -> None:
@@ -122,9 +136,9 @@ def test_other_users_may_read_and_nobody_may_write(cache: Cache) -> None:
         entry = cache.get("kind", "key", private)
     finally:
         os.umask(umask)
-    modes = {name: (entry.path / name).stat().st_mode & 0o7777 for name in ("", "inner", "inner/file", "program", "open", ".ready")}
-    assert modes == {"": 0o755, "inner": 0o755, "inner/file": 0o644, "program": 0o755, "open": 0o644, ".ready": 0o644}
-    assert [folder.stat().st_mode & 0o777 for folder in (cache.root, cache.root / "kind")] == [0o755, 0o755]
+    modes = {name: (entry.path / name).stat().st_mode & 0o7777 for name in ("", "inner", "inner/file", "program", "open", "../.ready")}
+    assert modes == {"": 0o755, "inner": 0o755, "inner/file": 0o644, "program": 0o755, "open": 0o644, "../.ready": 0o644}
+    assert [folder.stat().st_mode & 0o777 for folder in (cache.root, *entry.path.parents[:2])] == [0o755] * 3
 
 
 def test_a_private_entry_stays_private(cache: Cache) -> None:

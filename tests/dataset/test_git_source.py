@@ -258,5 +258,5 @@ def test_trees_keep_what_git_keeps(source: Callable[..., VersionSource], reposit
 
 def test_a_mirror_is_private(cache: Cache, repository: Any, history: list[str]) -> None:
     Mirror(str(repository.path), cache).resolve("main")
-    (mirror,) = (path for path in (cache.root / "mirrors").iterdir() if path.is_dir())
+    (mirror,) = (path.parent for path in (cache.root / "mirrors").rglob("HEAD"))
     assert mirror.stat().st_mode & 0o077 == 0

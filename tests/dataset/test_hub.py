@@ -34,6 +34,7 @@ FILES = {
     "data/test-00000-of-00002.jsonl": line("test-1"),
     "data/test-00001-of-00002.jsonl": line("test-2") + b"\n" + line("test-1"),
     "workloads/w.py": b"def run(x): return x",
+    "../../outside.jsonl": line("outside"),
     "weights.bin": b"not wanted",
 }
 
@@ -116,7 +117,8 @@ def read(home: Path, endpoint: str, *names: str) -> list[list[object]]:
 
 def test_data_sets_of_the_hub(hub: ThreadingHTTPServer, tmp_path: Path) -> None:
     names = ("hub:org/name", "hub:org/name:train", "hub:org/name@main:test", "hub:org/name:tset", "hub:org/name@no-such", "hub:org/other")
-    everything, train, test, no_split, no_revision, no_data = read(tmp_path, f"http://127.0.0.1:{hub.server_port}", *names)
+    names += ("hub:org/a--b",)
+    everything, train, test, no_split, no_revision, no_data, no_name = read(tmp_path, f"http://127.0.0.1:{hub.server_port}", *names)
     assert everything == [["test-1", "test-2", "test-1-line-2", "train-1", "train-2"], [True]]
     assert train[0] == ["train-1", "train-2"]
     assert test[0] == ["test-1", "test-2", "test-1-line-2"]
@@ -124,6 +126,7 @@ def test_data_sets_of_the_hub(hub: ThreadingHTTPServer, tmp_path: Path) -> None:
     assert no_revision == ["UsageError", "hub:org/name@no-such: the data set has no revision 'no-such'"]
     assert no_data[0] == "UsageError"
     assert "no such data set" in str(no_data[1])
+    assert no_name[0] == "UsageError"
     assert not any("weights" in path for path in Hub.requested)
 
 

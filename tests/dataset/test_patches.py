@@ -143,6 +143,18 @@ def test_a_last_line_without_an_end_gets_one() -> None:
     assert parse_patch(diff().removesuffix("\n")) == parse_patch(diff())
 
 
+def test_what_matters_is_not_buried() -> None:
+    notes = "".join(diff(f"a/{number}.pth") for number in range(200))
+    patch = parse_patch(notes + diff("a/../x"))
+    assert [problem.kind for problem in patch.refusals] == ["escape"]
+    assert len(patch.problems) == 101
+
+
+def test_a_large_hostile_header_is_read_in_time() -> None:
+    lines = "diff --git a/x b/x\n" + "".join(f"--- a/{number}\n+++ b/{number}\nrename from {number}\n" for number in range(150_000))
+    assert len(parse_patch(lines).files) > 100_000
+
+
 def edit(repository: Any) -> None:
     (repository.path / "m.py").write_text("x = 2\n")
 

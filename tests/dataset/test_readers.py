@@ -142,6 +142,8 @@ WRONG_FIELDS = [
     ({"workload": {"kind": "python", "code": "x", "reference": "humann"}}, "workload.reference", "'baseline' or 'human', not 'humann'"),
     ({"resources": {"cpus": "2"}}, "resources.cpus", "valid integer, not '2'"),
     ({"checks": [{"name": "a", "command": ["x"]}, {"name": "b", "comand": ["x"]}]}, "checks[1].comand", "did you mean 'command'"),
+    ({"tolerance": {"float32": {"relativ": 1}}}, "tolerance.float32.relativ", r"did you mean 'relative'\?\); allowed: relative, absolute"),
+    ({"marks": ["a"] * 100_001}, None, "has more than 100,000 values"),
     ({"environment": {"python": "2.7"}}, "environment.python", "not '2.7'"),
     ({"margin": 2}, "margin", "less than 1, not 2"),
 ]
@@ -150,7 +152,7 @@ WRONG_FIELDS = [
 @pytest.mark.parametrize(("changes", "field", "message"), WRONG_FIELDS, ids=lambda value: value if isinstance(value, str) else "")
 @pytest.mark.parametrize("name", ["a.yaml", "c.json", "d.jsonl"])
 def test_an_error_names_field_value_and_what_is_allowed(
-    tmp_path: Path, name: str, changes: dict[str, Any], field: str, message: str
+    tmp_path: Path, name: str, changes: dict[str, Any], field: str | None, message: str
 ) -> None:
     WRITERS[name](tmp_path / name, [record(**changes)])
     with pytest.raises(TaskError, match=message) as caught:
@@ -334,6 +336,13 @@ def test_yaml_anchors_share_fields(tmp_path: Path) -> None:
     common = "- &base\n  id: a\n  repo: r\n  source: &s {kind: path, base: a, human: b}\n  workload: {kind: python, file: w.py}\n"
     first, second = stubs_of(tmp_path, "a.yaml", f"version: 1\ntasks:\n{common}- <<: [*base]\n  id: b\n  source: *s\n")
     assert second.load() == first.load().model_copy(update={"id": "b"})
+
+
+def test_a_value_that_aliases_made_large_is_shown_short(tmp_path: Path) -> None:
+    lists = "".join(f"  a{i + 1}: &a{i + 1} [{', '.join([f'*a{i}'] * 8)}]\n" for i in range(5))
+    error = trouble(tmp_path, "a.yaml", f"version: 1\ntasks:\n- a0: &a0 lol\n{lists}  <<: *a5\n")
+    assert "takes a mapping or a list of mappings, not [" in str(error)
+    assert len(str(error)) < 500 + len(str(tmp_path))
 
 
 def test_merging_counts_against_the_limit(tmp_path: Path) -> None:

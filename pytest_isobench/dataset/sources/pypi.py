@@ -98,9 +98,13 @@ def extract(venv: Path, package: str, tree: Path) -> None:
 def _own_files(packages: Path, package: str) -> Iterator[str]:
     """Yield the files that the package's record lists inside the folder of packages, its metadata apart."""
     for distribution in importlib.metadata.distributions(path=[str(packages)]):
-        if canonicalize_name(distribution.metadata["Name"]) == package:
-            for name, *_ in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
-                path = PurePosixPath(name)
-                outside = path.is_absolute() or ".." in path.parts or path.parts[0].endswith(".dist-info")
-                if not outside and "__pycache__" not in path.parts and (packages / path).is_file():
-                    yield name
+        if canonicalize_name(distribution.metadata["Name"] or "") == package:
+            rows = csv.reader((distribution.read_text("RECORD") or "").splitlines())
+            yield from (row[0] for row in rows if row and _is_own(PurePosixPath(row[0])) and (packages / row[0]).is_file())
+
+
+def _is_own(path: PurePosixPath) -> bool:
+    """Whether a recorded file is code or data of the package: no script, no metadata, no bytecode."""
+    folders = path.parts[:-1]
+    inside = not path.is_absolute() and ".." not in folders
+    return inside and "__pycache__" not in folders and not (folders and folders[0].endswith(".dist-info"))
