@@ -23,7 +23,7 @@ from pytest_isobench.measuring.observer import Observer
 from pytest_isobench.measuring.race import Race
 from pytest_isobench.measuring.results import Judge, Measured, Setting, judged, machine_failed, no_patch
 from pytest_isobench.measuring.statistics import estimate
-from pytest_isobench.models.result import Configuration, Result
+from pytest_isobench.models.result import Configuration, Isolation, Result
 from pytest_isobench.models.task import Task
 from pytest_isobench.models.trial import Trial
 from pytest_isobench.sandboxes.base import SandboxProvider
@@ -96,7 +96,7 @@ def _identity(
     cores: Sequence[int],
     isolation: Isolation,
 ) -> str:
-    """Digest everything that must be alike for trials to be compared: code, record, environments, way of measuring, tool, machine, walls."""
+    """Digest all that must be alike for trials to be compared: code, record, environments, way of measuring, tool, machine and walls."""
     package = Path(pytest_isobench.__file__).parent
     programs = [(package / program).read_text() for program in PROGRAMS]
     measuring = configuration.model_dump_json(exclude={"require", "time_budget"})
