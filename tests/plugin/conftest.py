@@ -5,13 +5,23 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+# Imported here since pytester forgets what a run imports: that takes time, and C extensions do not bear to be imported twice.
+import psutil  # noqa: F401
 import pytest
 
-# Imported here since pytester forgets what is imported in a run, and C extensions do not bear to be imported twice.
+import pytest_isobench.agents.fake
+import pytest_isobench.agents.recorded
 import pytest_isobench.dataset.readers
 import pytest_isobench.plugin.campaigns
+import pytest_isobench.plugin.collector
+import pytest_isobench.plugin.dryrun
 import pytest_isobench.plugin.reporting
-import pytest_isobench.reports.terminal  # noqa: F401
+import pytest_isobench.plugin.run
+import pytest_isobench.plugin.suite
+import pytest_isobench.reports.terminal
+import pytest_isobench.sandboxes.fake
+import pytest_isobench.workloads.command
+import pytest_isobench.workloads.python  # noqa: F401
 
 TASK = {
     "source": {"kind": "path", "base": "../trees/base", "human": "../trees/human"},
@@ -20,10 +30,11 @@ TASK = {
 PATCH = """diff --git a/fake.json b/fake.json
 --- a/fake.json
 +++ b/fake.json
-@@ -1,3 +1,3 @@
+@@ -1,4 +1,4 @@
  {
-- "speed": 1.0
-+ "speed": SPEED
+- "speed": 1.0,
++ "speed": SPEED,
+  "noise": 0.0
  }
 """
 
@@ -34,15 +45,16 @@ class Project:
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester
         self.path = pytester.path
-        for name, script in (("base", {"speed": 1.0}), ("human", {"speed": 2.0})):
-            self.tree(name, script)
+        for name, speed in (("base", 1.0), ("human", 2.0)):
+            self.tree(name, speed=speed)
         self.tasks({"id": "sort", "repo": "acme/sorter", "marks": ["quick"]}, {"id": "scan", "repo": "acme/scanner", "language": "rust"})
         (self.path / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers --strict-config\nisobench_sandbox = fake\n")
 
-    def tree(self, name: str, script: dict[str, object]) -> None:
+    def tree(self, name: str, *, speed: float, noise: float = 0.0) -> None:
+        """Write a version; without noise no verdict depends on chance."""
         folder = self.path / "trees" / name
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "fake.json").write_text(json.dumps(script, indent=1) + "\n")
+        (folder / "fake.json").write_text(json.dumps({"speed": speed, "noise": noise}, indent=1) + "\n")
 
     def tasks(self, *records: dict[str, object], file: str = "tasks/demo.yaml") -> Path:
         """Write a task file, a record a line; what a record lacks is filled in."""

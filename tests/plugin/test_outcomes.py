@@ -70,14 +70,14 @@ def test_no_patch_is_skipped_with_its_reason(project):
 
 @pytest.mark.parametrize(("human", "state"), [(1.0, "not_evaluable"), (0.5, "human_regression"), (1.04, "weak")])
 def test_a_task_that_shows_nothing_here_is_skipped(project, human, state):
-    project.tree("human", {"speed": human, "noise": 0.001})
+    project.tree("human", speed=human)
     result = project.run("--isobench-agent=human,nop", "-rs", "-k", "sort")
     result.assert_outcomes(skipped=2, deselected=2)
     assert {row["task_state"] for row in project.report()["results"]} == {state}
 
 
 def test_a_broken_patch_fails_on_such_a_task_as_well(project):
-    project.tree("human", {"speed": 1.0})
+    project.tree("human", speed=1.0)
     project.run("--isobench-agent=human,fake:wrong", "-k", "sort").assert_outcomes(skipped=1, failed=1, deselected=2)
 
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
@@ -74,7 +75,7 @@ def on_terminal(project, *arguments, **variables):
     """Run pytest in a terminal; return what it shows."""
     controller, terminal = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if name != "CI"} | {"TERM": "xterm", "COLUMNS": "120"} | variables
-    command = [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest", "--isobench-agent=human,nop", *arguments]
+    command = [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest", *arguments]
     process = subprocess.Popen(command, cwd=project.path, stdout=terminal, stderr=terminal, stdin=terminal, env=environment)
     os.close(terminal)
     shown = b""
@@ -85,13 +86,13 @@ def on_terminal(project, *arguments, **variables):
             break
         shown += data
     os.close(controller)
-    assert process.wait() == 1
+    assert process.wait() in (0, 1)
     return shown.decode()
 
 
 @pytest.mark.parametrize("capture", ["fd", "no"])
 def test_a_terminal_shows_progress_and_keeps_none_of_it(project, capture):
-    shown = on_terminal(project, f"--capture={capture}")
+    shown = on_terminal(project, "--isobench-agent=human,nop", f"--capture={capture}")
     lines = SHOWN.findall(shown)
     assert "sort: measuring" in lines
     assert any(line.startswith("scan: round ") for line in lines)
@@ -100,9 +101,25 @@ def test_a_terminal_shows_progress_and_keeps_none_of_it(project, capture):
     assert "isobench: human, nop" in shown
 
 
-@pytest.mark.parametrize(("arguments", "variables"), [(["-q"], {}), ([], {"CI": "true"}), ([], {"TERM": "dumb"})])
-def test_nobody_watching_sees_none(project, arguments, variables):
-    assert SHOWN.findall(on_terminal(project, *arguments, **variables)) == []
+def test_nobody_watching_sees_none(project):
+    assert SHOWN.findall(on_terminal(project, "--isobench-agent=human", "-q")) == []
+
+
+@pytest.mark.parametrize(("variables", "terminal", "watched"), [
+    ({"TERM": "xterm"}, True, True),
+    ({"TERM": "xterm"}, False, False),
+    ({"TERM": "xterm", "CI": "true"}, True, False),
+    ({"TERM": "dumb"}, True, False),
+    ({}, True, False),
+])  # fmt: skip
+def test_who_is_taken_to_be_watching(pytestconfig, monkeypatch, variables, terminal, watched):
+    for name in ("TERM", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "__stdout__", types.SimpleNamespace(isatty=lambda: terminal))
+    monkeypatch.setattr(pytestconfig.option, "verbose", 0)
+    assert progress.is_watched(pytestconfig) is watched
 
 
 def test_workers_progress_is_shown_together(project, monkeypatch):
@@ -110,10 +127,10 @@ def test_workers_progress_is_shown_together(project, monkeypatch):
         import time
 
         def pytest_isobench_judge(task, comparison):
-            time.sleep(0.8)
+            time.sleep(1.2)
     """)
-    lines = SHOWN.findall(on_terminal(project, "-n1"))
-    assert any(re.match(r"gw0 (sort|scan): ", line) for line in lines)
+    lines = SHOWN.findall(on_terminal(project, "--isobench-agent=human", "-k", "sort", "-n1"))
+    assert any(re.match(r"gw0 sort: ", line) for line in lines)
     assert lines[-1] == ""
 
 
