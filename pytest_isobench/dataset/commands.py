@@ -22,13 +22,17 @@ _TAIL = 20
 """Lines of output that a message shows."""
 
 _KEEPER = """
-import os, select, signal, sys
+import _thread, os, signal, sys
 null = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
 try:
     child = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, setpgroup=0, file_actions=null)
 except OSError as error:
     sys.exit(f"{sys.argv[1]} cannot be started: {error.strerror}")
-select.select([0, os.pidfd_open(child)], [], [])
+def watch():
+    os.read(0, 1)
+    os.killpg(child, signal.SIGKILL)
+_thread.start_new_thread(watch, ())
+os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
 os.killpg(child, signal.SIGKILL)
 status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 sys.exit(status if status >= 0 else 128 - status)

@@ -176,7 +176,7 @@ def _both_names(text: str) -> tuple[str, str]:
     if quoted:
         return _name(quoted[1]), _name(quoted[2])
     middle = len(text) // 2
-    if text[middle] == " " and (_prefixed(text[:middle], text[middle + 1 :]) is not None):
+    if text[middle : middle + 1] == " " and _prefixed(text[:middle], text[middle + 1 :]) is not None:
         return text[:middle], text[middle + 1 :]
     old, separator, new = text.partition(" b/")
     return (old, f"b/{new}") if separator else (text, text)

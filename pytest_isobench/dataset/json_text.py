@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pytest_isobench.dataset.records import DEPTH, Location, Problem, Raw, extent
+from pytest_isobench.dataset.records import DEPTH, Location, Problem, Raw, extent, show
 from pytest_isobench.errors import TaskError
 
 _PLAIN = json.JSONDecoder()
@@ -82,8 +83,8 @@ def _strict(problems: list[Problem]) -> json.JSONDecoder:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(pairs)
         if len(value) < len(pairs):
-            names = [name for name, _ in pairs]
-            problems.append(Problem(f"the name {next(name for name in names if names.count(name) > 1)!r} is given twice"))
+            (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
+            problems.append(Problem(f"the name {show(twice)} is given twice"))
         return value
 
     def constant(text: str) -> None:

@@ -112,10 +112,10 @@ class Mirror:
         return commit
 
     def _commit(self, name: str) -> str | None:
-        done = self._git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-        if "is ambiguous" in done.stderr:
+        done = self._git("rev-parse", "--verify", f"{name}^{{commit}}")
+        if re.search(r"short (object ID|SHA1) .* is ambiguous", done.stderr):
             raise UsageError(f"{self.origin}: {name!r} is the beginning of several commits; write more of the hash")
-        return done.stdout.strip() or None
+        return done.stdout.strip() if done.returncode == 0 else None
 
     def _fetch(self, *references: str, options: tuple[str, ...] = ()) -> Done:
         own = () if "://" in self.origin else (f"--upload-pack={_ALLOW_ANY}",)

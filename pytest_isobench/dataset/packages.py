@@ -17,6 +17,7 @@ _DROPPED = re.compile(r"PYTHON|VIRTUAL_ENV$|__PYVENV|PIP_(TARGET|PREFIX|ROOT|USE
 _NO_VERSION = re.compile(r"requirement (?P<requirement>.+?) \(from versions: (?P<versions>.*?)\)")
 _OTHER_PYTHON = re.compile(r"require a different python version: (?P<versions>.*)")
 _NOT_THIS_PYTHON = re.compile(r"Package '.*' requires a different Python: .*")
+_REFUSED = re.compile(r"ResolutionImpossible|Invalid requirement|is not a supported wheel")
 _NETWORK = re.compile(r"Retrying \(Retry|Could not fetch URL|ReadTimeout|Connection(Reset|Error|Refused)|HTTPError|HTTP error 5\d\d")
 _SHOWN = 8
 """Versions that a message lists."""
@@ -69,6 +70,8 @@ def _explain(done: Done) -> IsobenchError:
     said = done.stdout + done.stderr
     if _NETWORK.search(said):
         return SourceError(f"pip could not reach a package index:\n{done.tail()}")
+    if _REFUSED.search(said):
+        return UsageError(f"pip refuses the requirements:\n{done.tail()}")
     if found := _NOT_THIS_PYTHON.search(said):
         return NotEvaluableError(f"{found[0]}; environment.python sets another")
     if found := _NO_VERSION.search(said):

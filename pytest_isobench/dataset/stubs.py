@@ -12,6 +12,9 @@ from typing import Protocol
 from pytest_isobench.errors import TaskError
 from pytest_isobench.models.task import Task
 
+RECORDS = 1_000_000
+"""Records that one file, or data set, may have."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
 
@@ -79,15 +82,26 @@ def outline(value: object, *, path: Path, line: int, body: Body) -> Stub:
 
 def refuse_duplicates(stubs: Iterator[Stub]) -> Iterator[Stub]:
     """Pass stubs on, each id once: every later record with the same id becomes a broken one that names both places."""
-    seen: dict[str, tuple[Path, int]] = {}
+    seen: dict[str, Stub] = {}
     for stub in stubs:
-        path, line = seen.setdefault(stub.id, (stub.path, stub.line))
-        if (path, line) == (stub.path, stub.line):
-            yield stub
-            continue
-        place = f"line {line}" if path == stub.path else f"{path}:{line}"
-        message = f"{stub.id!r} is given twice, on {place} and here on line {stub.line}; ids are unique"
-        yield replace(stub, id=f"{stub.id[:100]}-line-{stub.line}", body=Broken(message, "id"))
+        if len(seen) == RECORDS:
+            raise TaskError(f"is one of more than {RECORDS:,} tasks, which are more than pytest can hold", path=stub.path, line=stub.line)
+        unique = stub if stub.id not in seen else _distinguish(stub, seen)
+        seen[unique.id] = unique
+        yield unique
+
+
+def _distinguish(stub: Stub, seen: Mapping[str, Stub]) -> Stub:
+    """Return a stub under an id of its own; broken, unless its id was made up because the record has none."""
+    first = seen[stub.id]
+    place = f"line {first.line}" if first.path == stub.path else f"{first.path}:{first.line}"
+    message = f"{stub.id!r} is given twice, on {place} and here on line {stub.line}; ids are unique"
+    nameless = stub.id == f"line-{stub.line}"
+    name = stub.id if nameless else f"{stub.id[:90]}-line-{stub.line}"
+    if nameless or name in seen:
+        # Several records on one line.
+        name = f"{name}-{len(seen)}"
+    return replace(stub, id=name, body=stub.body if nameless else Broken(message, "id"))
 
 
 def _id(value: object) -> str | None:

@@ -105,6 +105,14 @@ def test_a_version_that_does_not_exist(cache: Cache, wheels: Callable[..., None]
         build(Environment(requirements=("tiny==9",)), cache)
 
 
+def test_requirements_that_contradict_each_other(cache: Cache, wheels: Callable[..., None]) -> None:
+    wheels("tiny", "1.0", {"tiny.py": ""}, needs=("other==2.0",))
+    wheels("other", "1.0", {"other.py": ""})
+    wheels("other", "2.0", {"other.py": ""})
+    with pytest.raises(UsageError, match=r"pip refuses the requirements:[\s\S]*conflicting dependencies"):
+        build(Environment(requirements=("tiny", "other==1.0")), cache)
+
+
 def test_an_index_that_cannot_be_reached_is_the_machines_failure(
     cache: Cache, wheels: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

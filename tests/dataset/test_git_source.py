@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,17 @@ def test_a_missing_commit_says_what_to_do(source: Callable[..., VersionSource], 
 def test_what_is_no_name_of_a_commit(cache: Cache, name: str) -> None:
     with pytest.raises(UsageError, match="names no commit; allowed: a hash, branch or tag"):
         Mirror("/nowhere", cache).resolve(name)
+
+
+def test_an_abbreviation_of_several_commits(repository: Any, cache: Cache) -> None:
+    commits = "".join(
+        f"commit refs/heads/main\ncommitter a <a@b> {number} +0000\ndata 1\nx\n"
+        for number in range(1, 900)
+    )
+    repository.git("fast-import", "--quiet", stdin=commits)
+    starts = Counter(commit[:4] for commit in repository.git("rev-list", "main").split())
+    with pytest.raises(UsageError, match="is the beginning of several commits; write more of the hash"):
+        Mirror(str(repository.path), cache).resolve(starts.most_common(1)[0][0])
 
 
 def test_the_first_commit_has_no_parent(source: Callable[..., VersionSource], history: list[str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_isobench.dataset.patches import Patch, apply_command, parse_patch, read_patch, vet
@@ -403,6 +403,8 @@ diff --git a/m.pyc b/m.pyc
 """.strip("\n").split("\n")
 
 
+@example(text="diff --git ")
+@example(text="diff --git \n--- ")
 @given(text=st.text() | st.lists(st.sampled_from(HEADERS)).map("\n".join))
 def test_nothing_crashes_the_parser(text: str) -> None:
     patch = parse_patch(text)

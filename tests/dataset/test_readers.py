@@ -131,6 +131,22 @@ def test_the_later_record_of_an_id_is_broken(write: Callable[[list[Any]], Path])
         second.load()
 
 
+def test_records_on_one_line_are_told_apart(tmp_path: Path) -> None:
+    records = [record("same"), record("same"), record("same"), {}, {}, record("other")]
+    stubs = stubs_of(tmp_path, "a.json", json.dumps({"version": 1, "tasks": records}))
+    assert [stub.id for stub in stubs] == ["same", "same-line-1", "same-line-1-2", "line-1", "line-1-4", "other"]
+    for stub, message in zip(stubs[1:5], ["given twice", "given twice", "is missing", "is missing"], strict=True):
+        with pytest.raises(TaskError, match=message):
+            stub.load()
+
+
+def test_more_records_than_anybody_can_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_isobench.dataset.stubs.RECORDS", 3)
+    write_jsonl(tmp_path / "a.jsonl", [1] * 4)
+    with pytest.raises(TaskError, match="is one of more than 3 tasks"):
+        list(read_stubs(tmp_path / "a.jsonl"))
+
+
 WRONG_FIELDS = [
     ({"id": "has blank"}, "id", "should match pattern"),
     ({"id": None}, "id", "is missing|valid string"),
