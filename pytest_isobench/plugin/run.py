@@ -183,9 +183,7 @@ def begin(config: pytest.Config) -> None:
 
 
 def choose_paths(config: pytest.Config, settings: Settings) -> None:
-    """Run the default task files when no path is given; those of `--isobench-dataset` in any case. A worker is given its paths."""
-    if hasattr(config, "workerinput"):
-        return
+    """Run the default task files when no path is given; those of `--isobench-dataset` in any case."""
     sources = pytest.Config.ArgsSource
     if config.args_source in (sources.TESTPATHS, sources.INVOCATION_DIR):
         config.args = [str(path) for path in settings.tasks if path.exists()]

@@ -23,14 +23,17 @@ WHERE = """
 
 def test_workers_share_the_tasks_and_each_stays_whole(project):
     project.pytester.makeconftest(WHERE)
+    project.pytester.makepyfile("def test_other(): pass")
+    project.tasks({"id": "more"}, file="elsewhere/more.yaml")
+    (project.path / "pytest.ini").write_text("[pytest]\ntestpaths = .\nisobench_sandbox = fake\n")
     project.patch("coder", "sort", 2.0)
-    result = project.run("--isobench-agent=human,nop,coder", "-n2", "-v", "--dist=worksteal")
-    result.assert_outcomes(passed=3, failed=2, skipped=1)
+    result = project.run("--isobench-agent=human,nop,coder", "--isobench-dataset=elsewhere", "-n2", "-v", "--dist=worksteal")
+    result.assert_outcomes(passed=4, failed=3, skipped=2)
     result.stdout.fnmatch_lines(["*PASSED (matches)*"])
-    assert len(project.outcomes()) == 6
+    assert len(project.outcomes()) == 9
     assert project.report()["complete"]
     where = {tuple(json.loads(line)) for line in (project.path / "where.jsonl").read_text().splitlines()}
-    assert sorted(task for task, _ in where) == ["scan", "sort"]
+    assert sorted(task for task, _ in where) == ["more", "scan", "sort"]
     assert {worker for _, worker in where} == {"gw0", "gw1"}
 
 
