@@ -115,7 +115,7 @@ def pattern(text: str) -> str:
 
 def plain(line: str) -> str:
     """Return a line with its numbers, its rules and the space between its words made alike."""
-    line = re.sub(r"\d+(\.\d+)?", "0", line)
+    line = re.sub(r"\d+(\.\d+)?", "0", re.sub(r" \(\d+:\d\d:\d\d\)", "", line))
     return " ".join(re.sub(r"([=_─-])\1{2,}", r"\1", line).split())
 
 
