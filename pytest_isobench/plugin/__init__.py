@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,11 +146,16 @@ def pytest_configure_node(node: WorkerController) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config) -> TaskScheduling | None:
-    if run_of(config) is None or config.getvalue("dist") == "each":
-        return None
-    from xdist.workermanage import parse_tx_spec_config
+def pytest_xdist_setupnodes(config: pytest.Config, specs: Sequence[object]) -> None:
+    if run := run_of(config):
+        run.workers = len(specs)
 
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config) -> TaskScheduling | None:
+    run = run_of(config)
+    if run is None or config.getvalue("dist") == "each":
+        return None
     from pytest_isobench.plugin.scheduler import TaskScheduling
 
-    return TaskScheduling(len(parse_tx_spec_config(config)))
+    return TaskScheduling(run.workers)

@@ -38,6 +38,8 @@ class Run:
         self.marks = Marks(config)
         self.selections: list[Selection] = selections(settings)
         self.deselected: Counter[str] = Counter()
+        self.workers = 0
+        """How many workers xdist starts."""
         self._stubs: dict[Path, list[Stub]] = {}
         self._places: dict[str, Path] = {}
         self._companions: dict[str, dict[str, Case]] | None = None
