@@ -24,7 +24,7 @@ def _gpu(index: int, name: str = "NVIDIA H100") -> Gpu:
 
 @pytest.fixture
 def four_cores(monkeypatch):
-    monkeypatch.setattr(leases, "physical_cores", lambda allowed: FOUR)
+    monkeypatch.setattr(leases, "physical_cores", lambda _allowed: FOUR)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ with leases.lease_cores(1, Path(sys.argv[1])) as cores:
 
 
 def test_a_killed_holder_loses_its_lease(tmp_path, monkeypatch):
-    monkeypatch.setattr(leases, "physical_cores", lambda allowed: ((0,), (1,)))
+    monkeypatch.setattr(leases, "physical_cores", lambda _allowed: ((0,), (1,)))
     with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "1\n"
         waits = []
@@ -190,6 +190,6 @@ def test_no_gpu_needed_is_no_lease(tmp_path):
 
 
 def test_a_missing_gpu_is_not_evaluable(tmp_path):
-    with pytest.raises(NotEvaluableError, match=r"needs 2 GPU\(s\) of model 'H100'; this machine has 1"):
-        with lease_gpus(2, "H100", tmp_path, gpus=[_gpu(0), _gpu(1, "Tesla T4")]):
-            pass
+    gpus, message = [_gpu(0), _gpu(1, "Tesla T4")], r"needs 2 GPU\(s\) of model 'H100'; this machine has 1"
+    with pytest.raises(NotEvaluableError, match=message), lease_gpus(2, "H100", tmp_path, gpus=gpus):
+        pass
