@@ -8,16 +8,17 @@ def number(rng):
     return f"{rng.randrange(6)}.{rng.randrange(20)}.{rng.randrange(100)}"
 
 
-def requirement(rng):
-    """Return a requirement with a lower end, an upper end, an exclusion and a series that is left out."""
-    return f">={rng.randrange(2)}.{rng.randrange(20)},<{rng.randrange(3, 6)},!={number(rng)},!={rng.randrange(2, 4)}.{rng.randrange(20)}.*"
+def releases(rng):
+    """Return twelve releases, some of them repaired after they were published."""
+    return [number(rng) + suffix for suffix in ["", "", ".post2"] * 4]
 
 
 def inputs(rng):
-    """Return six requirements and the 60 releases that each of them is asked about."""
-    return [[requirement(rng), [number(rng) + rng.choice(["", "", "", "rc1", ".post2"]) for _ in range(60)]] for _ in range(6)]
+    """Return 40 requirements, ten of each kind, and the releases that each of them is asked about."""
+    kinds = [">={}.{}", "<{}.{}", "!={}.{}.*", "~={}.{}"] * 10
+    return [[kind.format(rng.randrange(1, 5), rng.randrange(20)), releases(rng)] for kind in kinds]
 
 
 def run(questions):
     """Return the releases that each requirement allows."""
-    return [list(SpecifierSet(text).filter(releases)) for text, releases in questions]
+    return [list(SpecifierSet(text).filter(offered)) for text, offered in questions]

@@ -1,24 +1,11 @@
 """Load the records of a web service's answer into dataclasses whose types are checked."""
 
-from dataclasses import dataclass
-from typing import Optional, Union
+from dataclasses import make_dataclass
 
 import typedload
 
-
-@dataclass
-class Point:
-    x: int
-    y: int
-    label: Optional[str]  # noqa: UP045 - the way most code says it
-
-
-@dataclass
-class Shape:
-    name: str
-    points: list[Point]
-    tags: dict[str, int]
-    size: Union[int, str]  # noqa: UP007 - the way most code says it
+Point = make_dataclass("Point", [("x", int), ("y", int), ("label", str | None)])
+Shape = make_dataclass("Shape", [("name", str), ("points", list[Point]), ("tags", dict[str, int]), ("size", int | str)])
 
 
 def point(rng):
