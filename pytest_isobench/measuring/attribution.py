@@ -2,7 +2,7 @@
 
 A patch must not turn its failure into the machine's, which is nobody's failure and may be tried again, nor take the other cases with it.
 The first loss is forgiven. After a further one the trusted arms play alone; when that goes well, each patch plays alone with them, and
-those that do not come through are out of the race.
+those that do not come through are out of the race. When that finds nobody, again and again, the patches are better measured one by one.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ from pytest_isobench.models.trial import ArmFailure
 
 LOST = (SandboxError, NotEvaluableError)
 """What a round ends with when a sandbox, or a trusted arm in it, is lost."""
-MOST = 8
-"""Losses after which the machine is to blame, if no patch was found out."""
+MOST = 5
+"""Losses that may remain without an explanation."""
+
+
+class CrowdedError(SandboxError):
+    """A sandbox is lost when several patches play, and not when each of them plays alone."""
 
 
 class Attribution:
@@ -33,11 +37,13 @@ class Attribution:
     def lost(self, error: IsobenchError) -> None:
         """Make the sandbox anew after a loss, and take out of the race who loses it.
 
-        Raises `error`, or a later loss, when the machine is to blame.
+        Raises `error`, or a later loss, when the machine is to blame, and `CrowdedError` when nobody can be found.
         """
         self._losses += 1
-        if self._losses > MOST or not self._trusted:
+        if not self._trusted:
             raise error
+        if self._losses > MOST:
+            self._give_up(error)
         self._renew()
         if self._losses == 1:
             return
@@ -45,6 +51,13 @@ class Attribution:
         for contender in self._racing:
             if contender.racing:
                 self._try(contender)
+
+    def _give_up(self, error: IsobenchError) -> None:
+        """Whoever is the only patch is to blame by now: as often as it was lost with it, the trusted arms came through alone."""
+        racing = [contender for contender in self._racing if contender.racing]
+        if len(racing) > 1:
+            raise CrowdedError(f"lost {self._losses} times with {len(racing)} patches in it, and with none of them alone: {error}")
+        convict(racing[0], error)
 
     def _try(self, contender: Contender) -> None:
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest_isobench
 from pytest_isobench.dataset.versions import Version, VersionSource
 from pytest_isobench.errors import InfrastructureError, JournalError
-from pytest_isobench.measuring.attribution import LOST, Attribution
+from pytest_isobench.measuring.attribution import LOST, Attribution, CrowdedError
 from pytest_isobench.measuring.contenders import Contender, Entrant, contenders, digest
 from pytest_isobench.measuring.ground import Ground
 from pytest_isobench.measuring.history import History
@@ -118,7 +118,8 @@ class _Campaign:
         journal: Journal,
         observer: Observer,
     ) -> None:
-        self.setting, self.racing, self.history, self.journal, self.observer = setting, racing, history, journal, observer
+        self.setting, self.racing, self.provider = setting, racing, provider
+        self.history, self.journal, self.observer = history, journal, observer
         self.task, self.workload, self.only = setting.task, setting.workload, setting.configuration.only
         self.race = Race(racing, self.workload.schedule, setting.configuration, setting.margin)
         self.seed = digest(str(setting.configuration.seed), setting.campaign)
@@ -129,11 +130,14 @@ class _Campaign:
 
     def run(self, judge: Judge) -> dict[str, Result]:
         started, begin, before = datetime.now(UTC), time.monotonic(), counters()
+        apart: dict[str, Result] = {}
         try:
             with closing(self.ground):
                 self._measure()
         except JournalError:
             raise
+        except CrowdedError:
+            apart = self._apart(judge)
         except InfrastructureError as error:
             return {contender.entrant.case: machine_failed(self.setting, contender.entrant, error) for contender in self.racing}
         measured = Measured(
@@ -143,7 +147,17 @@ class _Campaign:
             seconds=time.monotonic() - begin,
             journal=str(self.journal.path),
         )
-        return {contender.entrant.case: judged(self.setting, self.race, contender, measured, judge) for contender in self.racing}
+        results = {contender.entrant.case: judged(self.setting, self.race, contender, measured, judge) for contender in self.racing}
+        return results | apart
+
+    def _apart(self, judge: Judge) -> dict[str, Result]:
+        """Measure those who still race one by one, each in rounds of its own."""
+        results: dict[str, Result] = {}
+        for contender in self.racing:
+            if contender.racing:
+                alone = _Campaign(self.setting, [contender.afresh()], self.provider, self.history, self.journal, self.observer)
+                results |= alone.run(judge)
+        return results
 
     def _measure(self) -> None:
         self.ground.renew()

@@ -49,6 +49,10 @@ class Contender:
         """Whether it takes part in further rounds."""
         return self.failure is None and not self.settled and not self.cheated
 
+    def afresh(self) -> Contender:
+        """Return the same patch as nothing is known of it yet."""
+        return Contender(arm=self.arm, entrant=self.entrant, version=self.version, patch=self.patch)
+
     @property
     def digest(self) -> str:
         """Content of what is measured in this arm."""
