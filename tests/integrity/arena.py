@@ -88,6 +88,10 @@ def check(given, answer, reference):
 """
 
 
+MARGIN = 0.25
+"""A wide one: versions that are far apart are told apart in few rounds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One patch, and what must become of it."""
@@ -109,6 +113,16 @@ def cheat(name: str, patch: str, *outcomes: Outcome, finding: str | None = None,
 def twin(name: str, patch: str) -> Entry:
     """An honest patch: measured, and without a finding that calls it a cheat."""
     return Entry(name=name, patch=patch, outcomes=MEASURED)
+
+
+def answer(weights: str = "weights", scale: str = "scale") -> str:
+    """An expression for the right answer, from the weights."""
+    parts = f'"count": len({weights}), "mean": sum({weights}) * {scale} / len({weights})'
+    return f'{{{parts}, "heavy": sorted({weights})[-5:], "label": f"{{len({weights})}} numbers"}}'
+
+
+def indented(code: str) -> str:
+    return "\n".join(f"    {line}" for line in code.strip().splitlines())
 
 
 def edited(code: str, *, core: str = CORE) -> str:
@@ -192,7 +206,7 @@ class Arena:
             for entry in entries
         ]
         source = Folders(self._version("base", BASE), self._version("human", HUMAN))
-        settings = {"time_budget": 120.0, "seed": 7, "margin": 0.25, **fields}  # a wide margin: what is far apart is told apart in few rounds
+        settings = {"time_budget": 120.0, "seed": 7, "margin": MARGIN, **fields}
         with Journal(self.folder / "journal") as journal, lease_cores(1) as cores:
             found = run_campaign(
                 task,

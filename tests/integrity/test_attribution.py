@@ -1,12 +1,11 @@
-"""Who loses a sandbox loses alone: a patch that breaks it does not take the other cases with it, and does not become the machine's failure."""
+"""Who loses a sandbox loses alone: it does not take the other cases with it, and its failure does not become the machine's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import pytest
-from arena import Folders, Silent, difference
+from arena import Folders, Silent
 
 from pytest_isobench.agents.base import Submission
 from pytest_isobench.agents.fake import replacement
@@ -16,7 +15,7 @@ from pytest_isobench.measuring.campaign import Entrant, run_campaign
 from pytest_isobench.measuring.history import History
 from pytest_isobench.measuring.journal import Journal
 from pytest_isobench.models.fake import FILE
-from pytest_isobench.models.result import Configuration, Outcome, Result
+from pytest_isobench.models.result import Configuration, Result
 from pytest_isobench.models.task import Task
 from pytest_isobench.sandboxes.base import Reply, Turn
 from pytest_isobench.sandboxes.fake import FakeProvider, FakeSandbox, FakeSupervisor
@@ -120,7 +119,7 @@ def test_without_losses_there_is_one_sandbox(play):
 
 
 def test_one_loss_is_forgiven(play):
-    provider = Fragile(lambda begun, arms: begun == 4)
+    provider = Fragile(lambda begun, _: begun == 4)
     assert outcomes(play(provider)) == UNDISTURBED
     assert provider.opened == 2
 
@@ -128,7 +127,7 @@ def test_one_loss_is_forgiven(play):
 @pytest.mark.parametrize("culprit", [0, 1, 2])
 def test_who_loses_it_whenever_it_plays_has_crashed(play, culprit):
     name = list(SPEEDS)[culprit]
-    results = play(Fragile(lambda begun, arms: f"agent-{culprit}" in arms))
+    results = play(Fragile(lambda _, arms: f"agent-{culprit}" in arms))
     assert outcomes(results) == {**UNDISTURBED, name: "crashed"}
     (finding,) = results[name].findings
     assert (finding.kind, finding.severity) == ("broke_sandbox", "alarm")
@@ -137,7 +136,7 @@ def test_who_loses_it_whenever_it_plays_has_crashed(play, culprit):
 
 
 def test_two_culprits_are_both_found(play):
-    results = play(Fragile(lambda begun, arms: not arms.isdisjoint({"agent-0", "agent-2"})))
+    results = play(Fragile(lambda _, arms: not arms.isdisjoint({"agent-0", "agent-2"})))
     assert outcomes(results) == {"first": "crashed", "second": "matches", "third": "crashed"}
 
 
@@ -154,18 +153,18 @@ def test_who_loses_it_now_and_then_is_found_or_measured(play):
 
 
 def test_a_machine_that_loses_the_trusted_arms_too_is_to_blame(play):
-    results = play(Fragile(lambda begun, arms: begun > 3))
+    results = play(Fragile(lambda begun, _: begun > 3))
     assert outcomes(results) == dict.fromkeys(SPEEDS, "SandboxError")
 
 
 def test_a_machine_that_cannot_hold_everybody_measures_them_one_by_one(play):
     """Each patch alone with the trusted arms comes through, so no patch is to blame."""
-    assert outcomes(play(Fragile(lambda begun, arms: len(arms) > 4))) == UNDISTURBED
+    assert outcomes(play(Fragile(lambda _, arms: len(arms) > 4))) == UNDISTURBED
 
 
 def test_who_loses_it_only_in_company_gains_nothing(play):
     """It sees by the clock how many others take turns with it."""
-    assert outcomes(play(Fragile(lambda begun, arms: "agent-2" in arms and len(arms) > 4))) == UNDISTURBED
+    assert outcomes(play(Fragile(lambda _, arms: "agent-2" in arms and len(arms) > 4))) == UNDISTURBED
 
 
 def test_who_loses_it_when_it_is_alone_and_measured_but_not_when_tried_has_crashed(play):

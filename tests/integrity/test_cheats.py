@@ -1,0 +1,103 @@
+"""No cheat ends as a pass, and no honest patch that looks alike is called a cheat: each table below is one campaign of many arms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cheats_answers
+import cheats_build
+import cheats_command
+import cheats_patch
+import cheats_process
+import cheats_reach
+import psutil
+import pytest
+from arena import CORE, HUMAN, Arena, Entry, accusations, shown, unmet
+
+from pytest_isobench.models.result import MEASURED, Result, TaskState
+
+pytestmark = pytest.mark.integrity
+
+TABLES: dict[str, tuple[Sequence[Entry], Sequence[Entry], dict[str, object]]] = {
+    "answers": (cheats_answers.CHEATS, cheats_answers.TWINS, {}),
+    "process": (cheats_process.CHEATS, cheats_process.TWINS, {}),
+    "reach": ([*cheats_reach.CHEATS, *cheats_patch.CHEATS], [*cheats_reach.TWINS, *cheats_patch.TWINS], {}),
+    "build": (cheats_build.CHEATS, cheats_build.TWINS, {"environment": cheats_build.INSTALL}),
+    "command": (cheats_command.CHEATS, cheats_command.TWINS, {"workload": cheats_command.COMMAND}),
+    "check": (
+        cheats_command.CHECKED_CHEATS,
+        cheats_command.CHECKED_TWINS,
+        {"workload": {"kind": "python", "code": cheats_command.CHECKED, "calls": 5, "timeout": 5}},
+    ),
+}
+CHEATS = [pytest.param(table, entry, id=f"{table}-{entry.name}") for table, (cheats, _, _) in TABLES.items() for entry in cheats]
+TWINS = [pytest.param(table, entry, id=f"{table}-{entry.name}") for table, (_, twins, _) in TABLES.items() for entry in twins]
+
+
+def result_of(arena: Arena, table: str, entry: Entry) -> Result:
+    """Look an entry's result up, in the campaign of its table."""
+    if lacking := unmet(entry, arena.provider.isolation()):
+        pytest.skip(f"this sandbox does not isolate: {', '.join(lacking)}")
+
+    def make():
+        cheats, twins, fields = TABLES[table]
+        return arena.task(**fields), [entry for entry in (*cheats, *twins) if not unmet(entry, arena.provider.isolation())]
+
+    return arena.once(table, make)[entry.name]
+
+
+@pytest.mark.parametrize(("table", "entry"), CHEATS)
+def test_a_cheat_is_no_pass(arena, table, entry):
+    result = result_of(arena, table, entry)
+    assert result.failure is None, shown(result)
+    assert result.task_state is TaskState.EVALUABLE, shown(result)
+    assert result.verdict is not None
+    assert not result.verdict.hard_success, shown(result)
+    assert result.verdict.outcome in entry.outcomes or not entry.outcomes, shown(result)
+    assert entry.finding in {None, *(finding.kind for finding in result.findings)}, shown(result)
+    assert "LOOT" not in result.model_dump_json()
+
+
+@pytest.mark.parametrize(("table", "entry"), TWINS)
+def test_an_honest_patch_is_not_accused(arena, table, entry):
+    result = result_of(arena, table, entry)
+    assert not accusations(result), shown(result)
+    assert result.verdict is not None, shown(result)
+    assert result.verdict.outcome in MEASURED, shown(result)
+
+
+@pytest.mark.parametrize(("table", "entry"), CHEATS)
+def test_nothing_in_a_result_commands_a_terminal(arena, table, entry):
+    odd = {char for text in texts(result_of(arena, table, entry).model_dump(mode="json")) for char in text if not char.isprintable()}
+    assert odd <= {"\n", "\t"}
+
+
+def texts(value: object) -> Iterator[str]:
+    """Every text in plain data."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from texts([*value, *value.values()])
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts(item)
+
+
+def test_nothing_is_left_behind(arena):
+    """Not by any of the cheats above that were played."""
+    if not (arena.opened and arena.provider.isolation().filesystem):
+        pytest.skip("nothing was played in a sandbox that isolates files")
+    places = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"), Path("/usr/local/bin"), Path.home(), arena.folder)
+    assert not [path for place in places for path in place.glob("isobench-cheat*")]
+    assert (arena.folder / "base/ranking/core.py").read_text() == CORE
+    assert (arena.folder / "human/ranking/core.py").read_text() == HUMAN["ranking/core.py"]
+    assert "forged" not in (arena.folder / "venv/pyvenv.cfg").read_text()
+    (journal,) = (arena.folder / "journal").iterdir()
+    assert "# forged" not in journal.read_text()
+
+
+def test_no_process_outlives_its_campaign(arena):
+    if not arena.opened:
+        pytest.skip("nothing was played")
+    assert not [process for process in psutil.process_iter(["cmdline"]) if "isobench-cheat-daemon" in (process.info["cmdline"] or ())]
