@@ -71,7 +71,7 @@ def run_campaign(
         workload=workload,
         configuration=configuration,
         cores=tuple(cores),
-        campaign=_identity(task, baseline, human, racing, workload, configuration, cores, provider.isolation()),
+        campaign=_identity(task, baseline, human, racing, workload, configuration, provider.isolation()),
     )
     known = {entrant.case: history.results.get(setting.key(entrant)) for entrant in entrants}
     finished = {case: result.model_copy(update={"resumed": True}) for case, result in known.items() if result is not None}
@@ -93,15 +93,17 @@ def _identity(
     racing: Sequence[Contender],
     workload: Workload,
     configuration: Configuration,
-    cores: Sequence[int],
     isolation: Isolation,
 ) -> str:
-    """Digest all that must be alike for trials to be compared: code, record, environments, way of measuring, tool, machine and walls."""
+    """Digest all that must be alike for trials to be compared: code, record, environments, way of measuring, tool, machine and walls.
+
+    Not the cores: the arms of a round share theirs, and a session that goes on may be given others.
+    """
     package = Path(pytest_isobench.__file__).parent
     programs = [(package / program).read_text() for program in PROGRAMS]
     measuring = configuration.model_dump_json(exclude={"require", "time_budget"})
     arms = [f"{contender.entrant.case} {contender.digest}" for contender in racing]
-    machine = [describe(cores).boot or "", str(sorted(cores)), isolation.model_dump_json(exclude={"notes"})]
+    machine = [describe().boot or "", isolation.model_dump_json(exclude={"notes"})]
     code = [task.model_dump_json(), workload.digest, baseline.digest, human.digest, *arms]
     return digest(pytest_isobench.__version__, *programs, *code, measuring, *machine)
 

@@ -21,7 +21,7 @@ TURNS = 7
 """Turns of a round; the first is a warm-up."""
 SAMPLE = 0.025
 """Seconds that a sample should take at least: below it the cost of a turn shows."""
-LONGEST = 0.2
+LONGEST = 0.1
 """Seconds that the baseline's sample may take for the sake of a much faster human."""
 HOPELESS, HOPELESS_FLOOR = 20, 2.0
 """A sample may take so many times as long as the slowest trusted arm's, and so many seconds at least: no patch spends everybody's time."""

@@ -119,7 +119,7 @@ def test_samples_are_sized_to_the_clock(bench):
     [
         ({"baseline": 0.001, "human": 0.001}, 25),
         ({"baseline": 0.001, "human": 0.0005}, 50),
-        ({"baseline": 0.001, "human": 0.00001}, 200),
+        ({"baseline": 0.001, "human": 0.00001}, 100),
         ({"baseline": 0.5, "human": 0.5}, 1),
         ({"baseline": 0.5, "human": 0.001}, 1),
     ],
