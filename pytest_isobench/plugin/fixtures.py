@@ -74,7 +74,8 @@ def isobench_measure(request: pytest.FixtureRequest, isobench_case: Case) -> Cal
 
     Skips when there is no patch or the task cannot be judged here; a failure of the machine is an error of the test's set-up.
     """
-    from pytest_isobench.plugin.standing import properties, standing
+    from pytest_isobench.plugin.standing import standing
+    from pytest_isobench.reports.junit import properties
 
     run = _run(request.config)
     with plain_errors():

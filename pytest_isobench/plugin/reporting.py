@@ -13,8 +13,8 @@ from pytest_isobench.errors import JournalError, UsageError
 from pytest_isobench.models.result import Failure, Report, Result
 from pytest_isobench.plugin.cases import deselection_text
 from pytest_isobench.plugin.scheduler import CASE
-from pytest_isobench.plugin.standing import verdict_word
 from pytest_isobench.reports.session import ReportWriter
+from pytest_isobench.reports.words import verdict_word
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController

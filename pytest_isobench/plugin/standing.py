@@ -15,6 +15,7 @@ NEEDED = {
     "correct": "measured with correct answers",
 }
 
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What a test makes of a result."""
@@ -65,23 +66,3 @@ def summary(result: Result) -> str:
 def _reason(result: Result) -> str:
     said = words(result)
     return f"{said.label}: {said.reason}" if said.reason else said.label
-
-
-def properties(result: Result) -> list[tuple[str, str]]:
-    """Return what a JUnit file tells of a result."""
-    comparison = result.comparison
-    found = [("task", result.task), ("agent", result.agent), ("attempt", str(result.attempt)), ("verdict", verdict_word(result))]
-    if comparison and comparison.agent_vs_baseline:
-        found.append(("speedup", f"{comparison.agent_vs_baseline.ratio:.4g}"))
-    if comparison and comparison.agent_vs_human:
-        found.append(("speedup_vs_human", f"{comparison.agent_vs_human.ratio:.4g}"))
-    return found
-
-
-def verdict_word(result: Result) -> str:
-    """Return the verdict's name, or that of what stands in its place."""
-    if result.failure:
-        return "error"
-    if result.verdict:
-        return str(result.verdict.outcome)
-    return str(result.task_state or result.configuration.only or "none")

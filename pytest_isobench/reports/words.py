@@ -65,3 +65,12 @@ def _failed(result: Result) -> str:
     cheats = [finding.message for finding in result.findings if finding.severity == "cheat"]
     failed = [f"{check.name}: {check.message}" for check in result.checks if not check.passed]
     return next(iter((*(result.verdict.reasons if result.verdict else ()), *cheats, *failed)), "")
+
+
+def verdict_word(result: Result) -> str:
+    """Return the verdict's name, or that of what stands in its place."""
+    if result.failure:
+        return "error"
+    if result.verdict:
+        return str(result.verdict.outcome)
+    return str(result.task_state or result.configuration.only or "none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from report_samples import GREW, LOST, estimate, every_outcome, measured, result
 
 from pytest_isobench.models.result import Gain, Outcome, TaskState
@@ -9,23 +10,23 @@ from pytest_isobench.reports.junit import properties
 
 
 def test_a_measured_case() -> None:
-    case = measured("task", 2.0, 2.5, Outcome.BEATS, Gain.FASTER, findings=(GREW,))
-    found = dict(properties(case))
-    assert found["isobench_case"] == "task:claude_code:0"
-    assert found["isobench_outcome"] == "beats"
-    assert found["isobench_gain"] == "faster"
-    assert found["isobench_hard_success"] == "true"
-    assert found["isobench_task_state"] == "evaluable"
-    assert found["isobench_rounds"] == "12"
-    assert found["isobench_finding_alarm"] == f"setup_grew: {GREW.message}"
-    assert float(found["isobench_agent_vs_human"]) == 1.25
-    assert float(found["isobench_agent_vs_human_low"]) == estimate(1.25).low
-    assert float(found["isobench_agent_vs_human_high"]) == estimate(1.25).high
+    found = dict(properties(measured("task", 2.0, 2.5, Outcome.BEATS, Gain.FASTER, findings=(GREW,))))
+    assert (found["task"], found["agent"], found["attempt"]) == ("task", "claude_code", "0")
+    assert (found["verdict"], found["gain"], found["hard_success"]) == ("beats", "faster", "true")
+    assert found["rounds"] == "12"
+    assert found["finding_alarm"] == f"setup_grew: {GREW.message}"
+    assert float(found["speedup"]) == 2.5
+    assert float(found["speedup_vs_human"]) == 1.25
+    assert float(found["speedup_vs_human_low"]) == pytest.approx(estimate(1.25).low, rel=1e-5)
+    assert float(found["speedup_vs_human_high"]) == pytest.approx(estimate(1.25).high, rel=1e-5)
+    assert float(found["human_speedup"]) == 2.0
 
 
-def test_a_failure_of_the_machine_and_an_unevaluable_task() -> None:
-    assert properties(result(failure=LOST)) == [("isobench_case", "task:claude_code:0"), ("isobench_failure", "SandboxError")]
-    assert dict(properties(result(task_state=TaskState.WEAK)))["isobench_task_state"] == "weak"
+@pytest.mark.parametrize(("fields", "verdict"), [({"failure": LOST}, "error"), ({"task_state": TaskState.WEAK}, "weak")])
+def test_what_has_no_verdict_says_what_stands_in_its_place(fields, verdict) -> None:
+    found = dict(properties(result(**fields)))
+    assert found["verdict"] == verdict
+    assert "speedup" not in found
 
 
 def test_names_and_values_are_plain_strings() -> None:
