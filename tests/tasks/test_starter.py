@@ -1,4 +1,4 @@
-"""The task files of this repository, their workloads and their recorded patches."""
+"""The starter tasks and their workloads."""
 
 from __future__ import annotations
 
