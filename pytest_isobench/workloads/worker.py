@@ -39,7 +39,7 @@ class Worker:
         sys.modules[module.__name__] = module
         source = request["source"]
         linecache.cache[module.__file__] = (len(source), None, source.splitlines(keepends=True), module.__file__)
-        exec(compile(source, module.__file__, "exec"), module.__dict__)
+        exec(compile(source, module.__file__, "exec", dont_inherit=True), module.__dict__)
         self.workload = module
         return {"prepare": hasattr(module, "prepare"), "check": hasattr(module, "check")}
 

@@ -133,3 +133,8 @@ def test_a_missing_workload_file_is_named(tmp_path):
     record = {"id": "t", "source": source, "workload": {"kind": "python", "file": "gone.py"}}
     with pytest.raises(TaskError, match=r"gone\.py.*workload\.file"):
         ResidentWorkload(Task.model_validate(record), tmp_path)
+
+
+def test_annotations_of_a_workload_are_what_it_makes_them(bench):
+    code = WORKLOAD + "\ndef typed(n: int): pass\nassert typed.__annotations__ == {'n': int}\n"
+    assert play(bench(baseline=SLOW, human=FAST), workload(code), "baseline", "human")["human"].samples
