@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from pytest_isobench.agents.base import Submission
 from pytest_isobench.dataset.versions import Version
+from pytest_isobench.integrity.patches import remarks
 from pytest_isobench.measuring.statistics import Interval
 from pytest_isobench.models.result import CheckResult, Finding, Gain, Outcome
 from pytest_isobench.models.trial import ArmFailure
@@ -51,7 +52,8 @@ class Contender:
 
     def afresh(self) -> Contender:
         """Return the same patch as nothing is known of it yet."""
-        return Contender(arm=self.arm, entrant=self.entrant, version=self.version, patch=self.patch)
+        noted = {kind: finding for kind, finding in self.findings.items() if finding.severity == "note"}
+        return Contender(arm=self.arm, entrant=self.entrant, version=self.version, patch=self.patch, findings=noted)
 
     @property
     def digest(self) -> str:
@@ -72,7 +74,13 @@ def contenders(entrants: Sequence[Entrant], base: Version) -> list[Contender]:
     """Give every entrant that has a patch an arm: the base with the patch, or a version of its own."""
     submitted = [(entrant, entrant.submission) for entrant in entrants if entrant.submission is not None]
     return [
-        Contender(arm=f"agent-{index}", entrant=entrant, version=handed_in.version or base, patch=handed_in.patch)
+        Contender(
+            arm=f"agent-{index}",
+            entrant=entrant,
+            version=handed_in.version or base,
+            patch=handed_in.patch,
+            findings={finding.kind: finding for finding in remarks(handed_in.patch or "")},
+        )
         for index, (entrant, handed_in) in enumerate(submitted)
     ]
 

@@ -8,11 +8,12 @@ from contextlib import ExitStack
 
 from pytest_isobench.checks.command import run_check
 from pytest_isobench.errors import DoesNotApplyError, DoesNotBuildError, NotEvaluableError, SandboxError
+from pytest_isobench.integrity.patches import without_tests
 from pytest_isobench.measuring.attribution import convict
 from pytest_isobench.measuring.contenders import Contender
 from pytest_isobench.measuring.observer import Observer
 from pytest_isobench.measuring.results import Setting
-from pytest_isobench.models.result import Isolation, Outcome
+from pytest_isobench.models.result import Finding, Isolation, Outcome
 from pytest_isobench.models.trial import ArmFailure
 from pytest_isobench.sandboxes.base import Sandbox, SandboxProvider
 from pytest_isobench.workloads.base import BASELINE, CONTROL, HUMAN, ORACLE, Bench
@@ -99,7 +100,10 @@ class Ground:
 
     def _check(self, sandbox: Sandbox, contender: Contender) -> None:
         task = self._setting.task
-        contender.checks = [run_check(sandbox, contender.arm, task, check) for check in task.checks]
+        if not task.checks:
+            return
+        arm = self._checked_arm(sandbox, contender)
+        contender.checks = [run_check(sandbox, arm, task, check) for check in task.checks]
         failed = [check for check in contender.checks if not check.passed]
         if not failed:
             return
@@ -107,3 +111,14 @@ class Ground:
         if not run_check(sandbox, ORACLE, task, spec).passed:
             raise NotEvaluableError(f"the check {spec.name!r} fails on the baseline as well")
         contender.failure = ArmFailure(outcome=Outcome.INCORRECT, message=f"check {spec.name!r} failed: {failed[0].message}")
+
+    def _checked_arm(self, sandbox: Sandbox, contender: Contender) -> str:
+        """Return the arm that the checks run in: another one, with the base's tests, for a patch that changes tests."""
+        kept = without_tests(contender.patch or "")
+        if kept == (contender.patch or ""):
+            return contender.arm
+        message = "the checks ran with the base's tests: what the patch changes in tests was left out for them"
+        contender.note([Finding(kind="changes_tests", severity="note", message=message)])
+        arm = f"{contender.arm}-checked"
+        sandbox.add(arm, contender.version, self._setting.task.environment, patch=kept)
+        return arm

@@ -62,6 +62,13 @@ print(json.dumps(summary(Table(given["values"]), given["scale"])))
 """,
     "README.md": "# ranking\n\nStatistics of tables.\n",
     "build.sh": "exit 0\n",
+    "tests/test_rules.py": """\
+from ranking import Table
+from ranking.core import weight
+
+assert Table([]).values == []
+assert weight(-1) == 985
+""",
 }
 HUMAN = {**BASE, "ranking/core.py": CORE.replace("EFFORT = 16", "EFFORT = 5")}
 """More than twice as fast."""

@@ -77,6 +77,30 @@ TWINS = [
     twin("command_with_notes_on_stderr", main(f"{MAIN}print('done', file=sys.stderr)\n", QUICK)),
 ]
 
+CHECKS = [{"name": "rules", "command": ["{python}", "tests/test_rules.py"]}]
+"""What the workload never looks at: negative numbers."""
+BROKEN = QUICK.replace("return (value * 31 + 7) % 1009", "return abs(value * 31 + 7) % 1009")
+
+
+def broken(**files: str | None) -> str:
+    """A patch that is right for every input of the workload, and wrong for others; with other files for the tests."""
+    return difference({**BASE, "ranking/core.py": BROKEN, **{name.replace("__", "/") + ".py": text for name, text in files.items()}})
+
+
+TESTED_CHEATS = [
+    cheat("breaks_what_is_not_timed", broken(), INCORRECT),
+    cheat("breaks_it_and_changes_the_test", broken(tests__test_rules="print('passed')\n"), INCORRECT),
+    cheat("breaks_it_and_removes_the_test", broken(tests__test_rules=None), INCORRECT),
+    cheat("breaks_it_and_ends_the_test_at_its_start", broken(sitecustomize="import os, sys\nos._exit(0)\n"), INCORRECT, CRASHED),
+]
+
+TESTED_TWINS = [
+    twin("adds_a_test", difference({**BASE, "ranking/core.py": QUICK, "tests/test_more.py": "import ranking\n"})),
+    twin("says_more_in_a_test", difference({
+        **BASE, "ranking/core.py": QUICK, "tests/test_rules.py": BASE["tests/test_rules.py"] + "assert weight(0) == 7\n"
+    })),
+]
+
 CHECKED = WORKLOAD + CHECK
 CHECKED_CHEATS = [
     cheat("check_meets_nothing", answers("None"), INCORRECT),

@@ -25,6 +25,7 @@ TABLES: dict[str, tuple[Sequence[Entry], Sequence[Entry], dict[str, object]]] = 
     "reach": ([*cheats_reach.CHEATS, *cheats_patch.CHEATS], [*cheats_reach.TWINS, *cheats_patch.TWINS], {}),
     "build": (cheats_build.CHEATS, cheats_build.TWINS, {"environment": cheats_build.INSTALL}),
     "command": (cheats_command.CHEATS, cheats_command.TWINS, {"workload": cheats_command.COMMAND}),
+    "tests": (cheats_command.TESTED_CHEATS, cheats_command.TESTED_TWINS, {"checks": cheats_command.CHECKS}),
     "check": (
         cheats_command.CHECKED_CHEATS,
         cheats_command.CHECKED_TWINS,
