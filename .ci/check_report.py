@@ -59,8 +59,8 @@ def fault_of(result: Mapping[str, Any]) -> str | None:
 
 def is_open(result: Mapping[str, Any]) -> bool:
     """Tell whether noise kept a result from a verdict."""
-    outcome = (result["verdict"] or {}).get("outcome")
-    return outcome == "inconclusive" or (outcome is None and result["task_state"] == "underpowered")
+    verdict = result["verdict"]
+    return "inconclusive" in (verdict["outcome"], verdict["gain"]) if verdict else result["task_state"] == "underpowered"
 
 
 def measured_again(pytest: str, report: Mapping[str, Any]) -> Mapping[str, Any]:
