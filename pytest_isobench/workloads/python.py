@@ -105,7 +105,8 @@ class ResidentWorkload:
         if (failure := reference.failure()) is not None:
             raise NotEvaluableError(f"the {self._reference}'s answers are the reference, but it failed: {failure.message}")
         for turn, given in enumerate(inputs):
-            answers = {name: arm.replies[turn].payload for name, arm in arms.items() if arm.answered(turn)}
+            judged = [name for name, arm in arms.items() if arm.answered(turn) and (not arm.fault or arm is reference)]
+            answers = {name: arms[name].replies[turn].payload for name in judged}
             for name, fault in self._oracle.faults(given, answers, self._reference).items():
                 arms[name].fault = arms[name].fault or fault
 

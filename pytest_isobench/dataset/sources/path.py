@@ -49,9 +49,9 @@ class PathVersions:
 
 def _digest(folder: Path) -> str:
     """Return the digest of what will be copied. Raises UsageError for what cannot stand in a tree, SourceError for what cannot be read."""
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder; the source's paths start at the task file")
     try:
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is not a folder; the source's paths start at the task file")
         _check(folder)
         return tree_digest(folder, skip=_LEFT_OUT)
     except OSError as error:
