@@ -90,7 +90,14 @@ def _rows(results: Sequence[Result], paper: Paper, show: Show) -> list[Row]:
     for result in results:
         places.setdefault(result.task, len(places))
     several = any(result.attempt for result in results)
-    return [_row(result, paper, show, several) for result in sorted(results, key=lambda result: places[result.task])]
+    rows = [_row(result, paper, show, several) for result in sorted(results, key=lambda result: places[result.task])]
+    known = {row.result.task: row for row in reversed(rows) if row.result.comparison}
+    return [_with_task_of(known.get(row.result.task, row), row) for row in rows]
+
+
+def _with_task_of(known: Row, row: Row) -> Row:
+    """Let a case that was not compared stand with the others of its task: its task's times are known from them."""
+    return row if row.result.comparison else replace(row, base=known.base, human=known.human)
 
 
 def _row(result: Result, paper: Paper, show: Show, several: bool) -> Row:

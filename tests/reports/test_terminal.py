@@ -98,6 +98,15 @@ def test_cases_of_a_task_stand_together_and_share_its_columns() -> None:
     assert [line.split()[0] for line in lines[1:5]] == ["first", "b", "second", "b"]
 
 
+@pytest.mark.parametrize("width", [80, 160])
+def test_a_case_without_a_patch_stands_with_its_task(width: int) -> None:
+    missing = failed("first", Outcome.NO_PATCH, "there is no patch", name="a", comparison=None, task_state=None)
+    others = [measured("first", 2.0, 2.0, Outcome.MATCHES, Gain.FASTER, name=name) for name in ("b", "c")]
+    text = shown([missing, *others], width=width)
+    assert text.count("first") == 1
+    assert row(text, "first").count("x2.00") >= 1
+
+
 def test_attempts_are_told_apart() -> None:
     two = [measured("task", 2.0, 2.0, Outcome.MATCHES, Gain.FASTER, name="a", attempt=number) for number in (0, 1)]
     assert "a:0" in shown(two)
