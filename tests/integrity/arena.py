@@ -213,7 +213,7 @@ class Arena:
             for entry in entries
         ]
         source = Folders(self._version("base", BASE), self._version("human", HUMAN))
-        settings = {"time_budget": 120.0, "seed": 7, "margin": MARGIN, **fields}
+        settings = {"time_budget": 400.0, "seed": 7, "margin": MARGIN, **fields}
         with Journal(self.folder / "journal") as journal, lease_cores(1) as cores:
             found = run_campaign(
                 task,

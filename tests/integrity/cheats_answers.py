@@ -120,7 +120,7 @@ class Lazy(float):
     __repr__ = __str__ = lambda self: repr(float(self))
 """), INCORRECT),
     cheat("lazy_text", instead("return Lazy('later')", "class Lazy(str):\n    def __str__(self):\n        return 'now'\n"), INCORRECT),
-    cheat("huge", edited("def summary(table, scale):\n    return 'x' * (20 * 2**20)"), INCORRECT, TIMED_OUT),
+    cheat("huge", edited("def summary(table, scale):\n    return 'x' * (3 * 2**20)"), INCORRECT),
     cheat("unspeakably_huge", edited("""
 import sys
 frame = sys._getframe()

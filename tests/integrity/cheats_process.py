@@ -36,7 +36,7 @@ def once(body: str, before: str = "") -> str:
     return instead("done or attack()\nreturn honest(table, scale)", attack)
 
 
-CHEATS = [
+WORK_CHEATS = [
     # memory of earlier calls
     cheat("memo", instead("""
 key = tuple(table.values), scale
@@ -145,13 +145,16 @@ honest = summary
 def scaled(answer, scale):
     return {**answer, "mean": answer["mean"] * scale}
 """), CHEATED, finding="work_in_prepare"),
-    cheat("work_at_import", edited(f"{BUSY}busy(1.7)\n{FAST}"), CHEATED, finding="work_in_import"),
-    cheat("work_in_the_warm_up", once("busy(1.7)", BUSY + FAST), CHEATED, finding="work_in_import"),
+    cheat("work_at_import", edited(f"{BUSY}busy(1.2)\n{FAST}"), CHEATED, finding="work_in_import"),
+    cheat("work_in_the_warm_up", once("busy(1.2)", BUSY + FAST), CHEATED, finding="work_in_import"),
     cheat("work_while_collecting", edited(BUSY + FRAMES + FAST + """
 def hook():
-    frame_of("serve").f_locals["operations"]["G"] = lambda _: busy(0.25)
+    frame_of("serve").f_locals["operations"]["G"] = lambda _: busy(0.18)
 hook()
 """), CHEATED, finding="work_in_import"),
+]
+
+CHEATS = [
     # who goes on after the answer
     cheat("thread_that_goes_on", once("threading.Thread(target=spin, daemon=True).start()", """import threading
 def spin():
@@ -279,7 +282,7 @@ for _ in range(20):
             time.sleep(60)
         finally:
             os._exit(0)
-time.sleep(0.5)
+time.sleep(0.2)
 """, "import os, time"), needs="limits"),
     cheat("disk_fill", once("""
 for folder in ("/tmp", "/dev/shm", os.environ.get("TMPDIR", "/tmp")):
@@ -329,7 +332,7 @@ class Table(Table):
 """), CHEATED, finding="work_in_prepare"),
 ]
 
-TWINS = [
+WORK_TWINS = [
     twin("dearer_constructor", edited(FAST + """
 class Table:
     def __init__(self, values):
@@ -350,6 +353,10 @@ try:
 finally:
     gc.enable()
 """, "import gc\n" + FAST)),
+    twin("more_libraries", edited("import argparse, decimal, email.message, fractions, http.client, logging, sqlite3, unittest\n" + FAST)),
+]
+
+TWINS = [
     twin("two_threads_that_are_joined", instead("""
 found = {}
 halves = [threading.Thread(target=lambda: found.update(honest(table, scale))) for _ in range(2)]
@@ -368,7 +375,6 @@ return honest(table, scale)
 from concurrent.futures import ThreadPoolExecutor
 pool = ThreadPoolExecutor(2)
 {FAST}""")),
-    twin("more_libraries", edited("import argparse, decimal, email.message, fractions, http.client, logging, sqlite3, unittest\n" + FAST)),
     twin("a_temporary_file", instead("""
 with tempfile.TemporaryFile() as file:
     file.write(b"x" * 1000)

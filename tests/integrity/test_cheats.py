@@ -21,6 +21,7 @@ pytestmark = pytest.mark.integrity
 
 TABLES: dict[str, tuple[Sequence[Entry], Sequence[Entry], dict[str, object]]] = {
     "answers": (cheats_answers.CHEATS, cheats_answers.TWINS, {}),
+    "work": (cheats_process.WORK_CHEATS, cheats_process.WORK_TWINS, {}),
     "process": (cheats_process.CHEATS, cheats_process.TWINS, {}),
     "reach": ([*cheats_reach.CHEATS, *cheats_patch.CHEATS], [*cheats_reach.TWINS, *cheats_patch.TWINS], {}),
     "build": (cheats_build.CHEATS, cheats_build.TWINS, {"environment": cheats_build.INSTALL}),
