@@ -114,8 +114,9 @@ def pattern(text: str) -> str:
 
 
 def plain(line: str) -> str:
-    """Return a line with its numbers, its rules and the space between its words made alike."""
+    """Return a line with its numbers, its units of time, its rules and the space between its words made alike."""
     line = re.sub(r"\d+(\.\d+)?", "0", re.sub(r" \(\d+:\d\d:\d\d\)", "", line))
+    line = re.sub(r"\b0 (µs|ms)", "0 s", line)
     return " ".join(re.sub(r"([=_─-])\1{2,}", r"\1", line).split())
 
 
