@@ -26,7 +26,9 @@ class Process:
     environment: Mapping[str, str]
     directory: str
     user: int | None = None
-    """Real user and group id to drop to; None stays."""
+    """Real user id to drop to; None stays."""
+    group: int | None = None
+    """Its group; None is the one with the user's number."""
     cores: tuple[int, ...] = ()
     """Logical CPUs to pin to; empty for no pinning."""
     limits: Mapping[str, int] = field(default_factory=dict)
@@ -37,6 +39,10 @@ class Process:
     """Start under a keeper that adopts and kills orphans: for systems without a pid namespace."""
     descriptors: Mapping[str, int] = field(default_factory=dict)
     """Files to open read-only for the child: path to descriptor number."""
+    temporary: str = ""
+    """Folder to make for it as its user, and to remove after its end."""
+    swept: tuple[str, ...] = ()
+    """Folders in which everything that belongs to its user is removed after its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

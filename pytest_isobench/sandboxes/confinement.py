@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,16 +81,11 @@ def substitute(argv: Sequence[str], names: Mapping[str, str]) -> tuple[str, ...]
 
 
 def limits(resources: Resources, *, processes: int) -> dict[str, int]:
-    """Return the resource limits, each no higher than this process's own: `processes` is counted per user by the system."""
-    wanted = {
+    """Return the resource limits; the supervisor lowers them to its own. `processes` is counted per user by the system."""
+    return {
         "RLIMIT_CORE": 0,
         "RLIMIT_NOFILE": 4096,
         "RLIMIT_NPROC": processes,
         "RLIMIT_FSIZE": resources.disk_mb * 2**20,
         "RLIMIT_AS": 2 * resources.memory_mb * 2**20,
     }
-    return {name: _at_most(value, resource.getrlimit(getattr(resource, name))[1]) for name, value in wanted.items()}
-
-
-def _at_most(value: int, ceiling: int) -> int:
-    return value if ceiling == resource.RLIM_INFINITY else min(value, ceiling)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -24,7 +23,7 @@ class Plain(Confinement):
         """Use a session's `folder`; `show` makes folders reachable under their own names."""
         self._folder, self._show = folder, show
         self._numbers = count()
-        make_folder(folder / "temporary", 0o711)
+        make_folder(folder / "temporary", 0o1733)  # every user makes its own
 
     def prepare(self, place: Place) -> None:
         keeper = (Path(sys.prefix), Path(sys.base_prefix), Path(supervisor.__file__).parent)
@@ -33,23 +32,18 @@ class Plain(Confinement):
 
     def process(self, place: Place, order: Order) -> Process:
         """Describe the process; its temporary folder is its own, so ask again for every start."""
+        temporary = str(self._folder / "temporary" / str(next(self._numbers)))
         python, programs = place.environment / "bin" / "python", self._folder / "programs"
         names = stand_ins(str(place.tree), str(python), str(programs))
         user = place.builder if order.writable else place.runner
         return Process(
             argv=substitute(order.argv, names),
-            environment=variables(place, order, tree=str(place.tree), python=str(python), temporary=str(self._temporary(user))),
+            environment=variables(place, order, tree=str(place.tree), python=str(python), temporary=temporary),
             directory=str(place.tree),
             user=user,
             cores=order.cores,
             limits=limits(order.resources, processes=order.resources.pids + self.processes + tasks_of(user)),
             cgroups=order.cgroups,
             keep=True,
+            temporary=temporary,
         )
-
-    def _temporary(self, user: int | None) -> Path:
-        folder = self._folder / "temporary" / str(next(self._numbers))
-        folder.mkdir(mode=0o700)
-        if user is not None:
-            os.chown(folder, user, user)
-        return folder

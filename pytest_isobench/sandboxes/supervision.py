@@ -1,10 +1,8 @@
-"""The controller's end of the supervisor: requests out, answers back, over the pipes of a process that may be far away."""
+"""The controller's end of the supervisor: requests out, answers back, over a channel to a process that may be far away."""
 
 from __future__ import annotations
 
 import json
-import os
-import select
 import struct
 import subprocess
 import sys
@@ -17,6 +15,7 @@ from typing import Any, Self
 from pytest_isobench.errors import SandboxError
 from pytest_isobench.sandboxes import supervisor as program
 from pytest_isobench.sandboxes.base import ExecResult, Process, Remains, Reply, Stream, Supervisor, Turn
+from pytest_isobench.sandboxes.channel import Channel, PipeChannel
 
 PROGRAM = Path(program.__file__)
 OPERATIONS = {"load": "L", "inputs": "I", "check": "C", "echo": "E"}
@@ -27,15 +26,30 @@ GRACE = 60.0
 STREAMS: tuple[Stream, Stream] = ("stdout", "stderr")
 
 
-class SupervisorClient(Supervisor):
-    """Speaks to a supervisor over its stdin and stdout. Every method raises `SandboxError` when it is lost."""
+BOOT = "import sys; exec(compile(sys.stdin.buffer.read(int(sys.argv[1])), 'supervisor.py', 'exec'))"
+"""Runs a program that comes first over stdin, its size as the argument: where no file of ours is."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
+
+def boot_command(python: str) -> tuple[str, ...]:
+    """Return the command that becomes a supervisor once its program, `PROGRAM`, is sent to it."""
+    return (python, "-I", "-c", BOOT, str(PROGRAM.stat().st_size))
+
+
+class SupervisorClient(Supervisor):
+    """Speaks to a supervisor over a channel. Every method raises `SandboxError` when it is lost."""
+
+    def __init__(self, channel: Channel, *, patience: float = 30.0) -> None:
+        """Greet the supervisor, which may take `patience` seconds to come up. The channel is closed when that fails."""
+        self._channel = channel
+        try:
+            self._request({"do": "hello"}, timeout=patience)
+        except BaseException:
+            channel.close()
+            raise
 
     @classmethod
     def launch(cls, argv: Sequence[str] = (), *, environment: Mapping[str, str] | None = None, python: str = sys.executable) -> Self:
-        """Start a supervisor; `argv` is what it is started through, such as `unshare --mount`."""
+        """Start a supervisor on this machine; `argv` is what it is started through, such as `unshare --mount`."""
         command = [*argv, python, "-I", str(PROGRAM)]
         try:
             process = subprocess.Popen(
@@ -43,9 +57,7 @@ class SupervisorClient(Supervisor):
             )
         except OSError as error:
             raise SandboxError(f"the supervisor could not be started ({' '.join(command)}): {error}") from error
-        client = cls(process)
-        client._request({"do": "hello"}, timeout=30)
-        return client
+        return cls(PipeChannel(process))
 
     def mount(self, mounts: Sequence[Mapping[str, str]]) -> None:
         """Mount (type, source, target, options) where the supervisor lives; gone when it ends, if it has its own mount namespace."""
@@ -92,15 +104,7 @@ class SupervisorClient(Supervisor):
 
     def close(self) -> None:
         """End the supervisor, and with it everything that it started. Idempotent."""
-        if self._process.stdin:
-            self._process.stdin.close()
-        try:
-            self._process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        if self._process.stdout:
-            self._process.stdout.close()
+        self._channel.close()
 
     def _request(
         self,
@@ -113,7 +117,7 @@ class SupervisorClient(Supervisor):
         """Send one request and wait for its answer, handing on the output that comes before it."""
         text = json.dumps({**header, "blobs": [len(blob) for blob in blobs]}).encode()
         deadline = time.monotonic() + timeout + GRACE
-        self._send(struct.pack(">I", len(text)) + text + b"".join(blobs))
+        self._channel.send(struct.pack(">I", len(text)) + text + b"".join(blobs))
         while True:
             answer, received = self._receive(deadline)
             if "error" in answer:
@@ -123,39 +127,7 @@ class SupervisorClient(Supervisor):
             if on_output is not None:
                 on_output(STREAMS[answer["output"]], received[0])
 
-    def _send(self, data: bytes) -> None:
-        pipe = self._process.stdin
-        if pipe is None or pipe.closed:
-            raise SandboxError("the sandbox is closed")
-        view = memoryview(data)
-        try:
-            while view:
-                view = view[os.write(pipe.fileno(), view) :]
-        except OSError as error:
-            raise self._lost() from error
-
     def _receive(self, deadline: float) -> tuple[dict[str, Any], list[bytes]]:
-        (size,) = struct.unpack(">I", self._exactly(4, deadline))
-        header: dict[str, Any] = json.loads(self._exactly(size, deadline))
-        return header, [self._exactly(length, deadline) for length in header.pop("blobs")]
-
-    def _exactly(self, size: int, deadline: float) -> bytes:
-        pipe = self._process.stdout
-        assert pipe is not None
-        parts = bytearray()
-        while len(parts) < size:
-            ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                raise SandboxError("the supervisor does not answer any more")
-            data = os.read(pipe.fileno(), min(size - len(parts), 2**20))
-            if not data:
-                raise self._lost()
-            parts += data
-        return bytes(parts)
-
-    def _lost(self) -> SandboxError:
-        try:
-            code = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            return SandboxError("the supervisor closed its pipe")
-        return SandboxError(f"the supervisor ended with status {code}")
+        (size,) = struct.unpack(">I", self._channel.exactly(4, deadline))
+        header: dict[str, Any] = json.loads(self._channel.exactly(size, deadline))
+        return header, [self._channel.exactly(length, deadline) for length in header.pop("blobs")]

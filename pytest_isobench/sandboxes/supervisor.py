@@ -204,14 +204,20 @@ class Cell:
         return max(0, stolen)
 
     def _stop_tree(self) -> None:
-        """Stop every process but the keeper, who must be able to end the others; again until all stand still, as one may wake another."""
+        """Stop every process but the keeper, who must be able to end the others; again until all stand still, as one may wake another.
+
+        A process whose parent ends during a look is in that look nowhere: only two looks that find the same have seen everybody.
+        """
         deadline = time.monotonic() + STOP_LIMIT
         spared = {self.root} if self.kept else set()
-        while running := [pid for pid in tree(self.root) if pid not in spared and states(pid).strip("TtZX")]:
+        before: set[int] | None = None
+        while (found := set(tree(self.root)) - spared) != before:
+            running = [pid for pid in found if states(pid).strip("TtZX")]
             for pid in running:
                 send_signal(pid, signal.SIGSTOP)
+            before = None if running else found
             if time.monotonic() > deadline:
-                raise OSError(f"processes {running} do not stop")
+                raise OSError(f"processes {running or sorted(found)} do not stop")
 
     def notes(self) -> list[str]:
         """What is odd about the living processes."""
@@ -241,10 +247,60 @@ class Cell:
         self.thaw()
 
 
+def lowered(limit: int, value: int) -> tuple[int, int]:
+    """A resource limit with its value, which cannot be higher than what this process has itself."""
+    ceiling = resource.getrlimit(limit)[1]
+    return limit, value if ceiling == resource.RLIM_INFINITY else min(value, ceiling)
+
+
+def become(spec: dict[str, Any]) -> None:
+    """Become the user of a process's description."""
+    if spec["user"] is not None:
+        os.setgroups([])
+        os.setgid(spec["user"] if spec["group"] is None else spec["group"])
+        os.setuid(spec["user"])
+
+
+def sweep(spec: dict[str, Any]) -> None:
+    """Remove, as a process's own user, its temporary folder and what the user left in folders that others can write to as well."""
+    if not spec["temporary"] and not spec["swept"]:
+        return
+    places = [path for path in [spec["temporary"]] if path and os.path.lexists(path)]
+    if spec["user"] is not None:
+        places += [entry.path for path in spec["swept"] for entry in scan(path) if entry.stat(follow_symlinks=False).st_uid == spec["user"]]
+    if not places:
+        return
+    pid = os.fork()
+    if pid == 0:
+        try:
+            become(spec)
+            for path in places:
+                remove(path)
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def scan(path: str) -> list[os.DirEntry[str]]:
+    try:
+        return list(os.scandir(path))
+    except OSError:
+        return []
+
+
+def remove(path: str) -> None:
+    """Remove a file or a folder with all that is in it, whatever its modes; what cannot be removed stays."""
+    if os.path.islink(path) or not os.path.isdir(path):
+        os.remove(path)
+        return
+    command = ["chmod -R u+rwX -- \"$1\"; exec rm -rf --one-file-system -- \"$1\"", "sh", path]
+    subprocess.call(["/bin/sh", "-c", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+
+
 def spawn(spec: dict[str, Any], stdin: int | BinaryIO, stdout: int, stderr: int | BinaryIO) -> subprocess.Popen[bytes]:
     """Start a process as its description says: limits, control groups, cores, user, and dying with us."""
     files = [(os.open(path, os.O_RDONLY), number) for path, number in spec["descriptors"].items()]
-    limits = [(getattr(resource, name), value) for name, value in spec["limits"].items()]
+    limits = [lowered(getattr(resource, name), value) for name, value in spec["limits"].items()]
 
     def enter() -> None:
         LIBC.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # only so may it change its own score
@@ -257,10 +313,10 @@ def spawn(spec: dict[str, Any], stdin: int | BinaryIO, stdout: int, stderr: int 
             os.sched_setaffinity(0, spec["cores"])
         for opened, number in files:
             os.dup2(opened, number)
-        if spec["user"] is not None:
-            os.setgroups([])
-            os.setgid(spec["user"])
-            os.setuid(spec["user"])
+        become(spec)
+        os.chdir(spec["directory"])  # which may be its user's alone
+        if spec["temporary"]:
+            os.mkdir(spec["temporary"], 0o700)
         LIBC.prctl(PR_SET_CHILD_SUBREAPER, int(spec["keep"]), 0, 0, 0)
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM if spec["keep"] else signal.SIGKILL, 0, 0, 0)
 
@@ -273,7 +329,6 @@ def spawn(spec: dict[str, Any], stdin: int | BinaryIO, stdout: int, stderr: int 
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
-            cwd=spec["directory"],
             env=spec["environment"],
             preexec_fn=enter,
             start_new_session=True,
@@ -328,7 +383,7 @@ class Candidate:
             os.close(answer_end)
         for end in (self.requests, self.answers):
             os.set_blocking(end, False)
-        self.cell = Cell(self.process.pid, spec)
+        self.spec, self.cell = spec, Cell(self.process.pid, spec)
         self.ready = False
         self.processes_at_start = 0
 
@@ -404,6 +459,7 @@ class Candidate:
         self.log.seek(max(0, size - LOG_TAIL))
         log = self.log.read(LOG_TAIL)
         self.log.close()
+        sweep(self.spec)
         return {"returncode": code, "processes": extra, "max_rss": peak, "notes": notes}, log
 
 
@@ -445,7 +501,7 @@ class Command:
         finally:
             for _, write in pipes:
                 os.close(write)
-        self.cell = Cell(self.process.pid, spec)
+        self.spec, self.cell = spec, Cell(self.process.pid, spec)
 
     def finish(self, timeout: float, others: Collection[int] = ()) -> dict[str, Any]:
         """Wait for the end, by its own will or by ours; the facts about it. `others` are children that it has nothing to do with."""
@@ -465,6 +521,7 @@ class Command:
                 self.cell.kill()
                 self.process.wait()
             self._close()
+            sweep(self.spec)
         times = {"user": sum(part.ru_utime for part in used), "system": sum(part.ru_stime for part in used)}
         facts = {"returncode": self.process.returncode, "wall": wall / 1e9, "timed_out": timed_out, "truncated": self.truncated}
         return {**facts, **times, "max_rss": max(part.ru_maxrss for part in used) * 1024}

@@ -209,7 +209,7 @@ def test_a_missing_program_is_named(supervisor):
 
 def test_a_lost_supervisor_is_a_machine_failure(supervisor):
     start(supervisor, "a", SQUARE)
-    os.kill(supervisor._process.pid, signal.SIGKILL)
+    os.kill(supervisor._channel._process.pid, signal.SIGKILL)
     with pytest.raises(SandboxError, match="ended with status -9"):
         supervisor.ask("a", "echo", b"", timeout=5)
 
@@ -223,7 +223,7 @@ from pytest_isobench.sandboxes.base import Process
 client = SupervisorClient.launch()
 client.start("a", Process(argv=(sys.executable, "-I", {str(WORKER)!r}), environment={{}}, directory="/tmp", keep=True))
 client.ask("a", "load", json.dumps({{"source": "def run(x):\\n    while True: pass", "filename": "w", "paths": []}}).encode(), timeout=20)
-print(client._process.pid, flush=True)
+print(client._channel._process.pid, flush=True)
 from pytest_isobench.sandboxes.base import Turn
 client.turns([Turn(order=("a",), inputs=b"[1]")], timeout=60)
 """
