@@ -13,13 +13,16 @@ from pytest_isobench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from pytest_isobench.agents.base import Agent, AgentContext, AgentFactory
-    from pytest_isobench.sandboxes.base import SandboxProvider
+    from pytest_isobench.models.container import ContainerSettings
+    from pytest_isobench.sandboxes.base import SandboxFactory, SandboxProvider
     from pytest_isobench.workloads.base import WorkloadFactory
 
 T = TypeVar("T")
 
 SANDBOXES = {
     "local": "pytest_isobench.sandboxes.local:LocalProvider",
+    "docker": "pytest_isobench.sandboxes.docker:DockerProvider",
+    "modal": "pytest_isobench.sandboxes.modal:ModalProvider",
     "fake": "pytest_isobench.sandboxes.fake:FakeProvider",
 }
 AGENTS = {
@@ -41,12 +44,12 @@ class Registry:
     """Named sandboxes, agents and workloads. A name is given once; look-ups of an unknown one raise `UsageError`."""
 
     def __init__(self) -> None:
-        self.sandboxes: dict[str, Callable[[], SandboxProvider]] = {}
+        self.sandboxes: dict[str, SandboxFactory] = {}
         self.agents: dict[str, AgentFactory] = {}
         self.workloads: dict[str, WorkloadFactory] = {}
 
-    def add_sandbox(self, name: str, make: Callable[[], SandboxProvider]) -> None:
-        """Let `--isobench-sandbox` name a sandbox; `make` is called when it is used."""
+    def add_sandbox(self, name: str, make: SandboxFactory) -> None:
+        """Let `--isobench-sandbox` name a sandbox; `make` is called when it is used, with what the options ask of containers."""
         _add("sandbox", self.sandboxes, name, make)
 
     def add_agent(self, name: str, make: AgentFactory) -> None:
@@ -57,10 +60,10 @@ class Registry:
         """Let tasks name a kind of workload."""
         _add("workload", self.workloads, kind, make)
 
-    def sandbox(self, name: str) -> SandboxProvider:
+    def sandbox(self, name: str, settings: ContainerSettings) -> SandboxProvider:
         """Make the provider that a name stands for."""
         self.check_sandbox(name)
-        return self.sandboxes[name]()
+        return self.sandboxes[name](settings)
 
     def check_sandbox(self, name: str) -> None:
         """Raise `UsageError` for a name that nobody registered."""

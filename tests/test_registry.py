@@ -3,6 +3,7 @@ import pytest
 from pytest_isobench.agents.base import AgentContext
 from pytest_isobench.agents.known import NopAgent
 from pytest_isobench.errors import UsageError
+from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.registry import AGENTS, SANDBOXES, WORKLOADS, Registry, _lazy, default_registry
 
 
@@ -13,7 +14,7 @@ def context(tmp_path):
 
 def test_built_ins_are_found_by_name(context):
     registry = default_registry()
-    assert registry.sandbox("fake").name == "fake"
+    assert registry.sandbox("fake", ContainerSettings()).name == "fake"
     assert registry.agent("fake:2", context).name == "fake-2"
     assert set(registry.workloads) == {"python", "command"}
 

@@ -15,11 +15,13 @@ from pytest_isobench.measuring.observer import Observer
 from pytest_isobench.measuring.results import Setting
 from pytest_isobench.models.result import Finding, Isolation, Outcome
 from pytest_isobench.models.trial import ArmFailure
-from pytest_isobench.sandboxes.base import Sandbox, SandboxProvider
+from pytest_isobench.sandboxes.base import Needs, Sandbox, SandboxProvider
 from pytest_isobench.workloads.base import BASELINE, CONTROL, HUMAN, ORACLE, Bench
 
 SPARE = "spare"
 """A further copy of the baseline, placed to see whether the machine has room for one more arm."""
+SLACK = 3600.0
+"""Seconds that a sandbox may be needed beyond its measuring: to place arms, build, and check."""
 
 
 class Ground:
@@ -50,7 +52,7 @@ class Ground:
 
     def _placed(self) -> bool:
         self.close()
-        sandbox = self._stack.enter_context(self._provider.open())
+        sandbox = self._open()
         self.isolation = sandbox.isolation
         self._place_trusted(sandbox)
         for contender in self._racing:
@@ -60,6 +62,13 @@ class Ground:
         timeout = setting.configuration.timeout or setting.task.workload.timeout
         self.bench = Bench(sandbox=sandbox, campaign=setting.campaign, cores=setting.cores, timeout=timeout)
         return True
+
+    def _open(self) -> Sandbox:
+        task = self._setting.task
+        arms = len(self._trusted) + 1 + sum(contender.racing for contender in self._racing)
+        seconds = SLACK + 2 * self._setting.configuration.time_budget
+        needs = Needs(resources=task.resources, environment=task.environment, arms=arms, seconds=seconds, label=task.id)
+        return self._stack.enter_context(self._provider.open(needs))
 
     def _place_trusted(self, sandbox: Sandbox) -> None:
         setting = self._setting
@@ -93,7 +102,7 @@ class Ground:
         if self._strikes[contender.arm] < 2:
             return
         self.close()
-        sandbox = self._stack.enter_context(self._provider.open())
+        sandbox = self._open()
         self._place_trusted(sandbox)
         sandbox.add(SPARE, self._setting.baseline, self._setting.task.environment)
         convict(contender, error)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.models.base import Record, Shown
 from pytest_isobench.models.task import Metric
 
@@ -166,6 +167,7 @@ class Configuration(Record):
     time_budget: float = Field(300.0, gt=0, description="Seconds of measuring per campaign.")
     timeout: float | None = Field(None, gt=0, description="Seconds per sample, instead of the task's own.")
     gpu: str | None = None
+    container: ContainerSettings = ContainerSettings()
 
 
 class Result(Record):

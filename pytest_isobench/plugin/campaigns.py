@@ -138,7 +138,7 @@ class Campaigns:
     def _campaign(self, opened: OpenTask, entrants: Sequence[Entrant]) -> dict[str, Result]:
         """Fetch the versions first, since only measuring needs cores for itself."""
         task, configuration = opened.task, self._settings.configuration
-        provider = self._run.registry.sandbox(configuration.sandbox)
+        provider = self._run.registry.sandbox(configuration.sandbox, configuration.container)
         self.observer.phase(task.id, "fetching")
         opened.source.baseline()
         opened.source.human()

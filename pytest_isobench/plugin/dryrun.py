@@ -48,7 +48,7 @@ def _count(number: int, noun: str) -> str:
 
 def _session(run: Run) -> Iterator[str]:
     configuration = run.settings.configuration
-    isolation = run.registry.sandbox(configuration.sandbox).isolation()
+    isolation = run.registry.sandbox(configuration.sandbox, configuration.container).isolation()
     kept = [name for name in ("filesystem", "network", "processes", "user", "limits") if getattr(isolation, name)]
     yield f"sandbox: {isolation.sandbox} (isolates: {', '.join(kept) or 'nothing'})"
     yield from (f"  {note}" for note in isolation.notes)

@@ -65,7 +65,8 @@ def isobench_patch(isobench_case: Case, pytestconfig: pytest.Config) -> Submissi
 def isobench_sandbox(pytestconfig: pytest.Config) -> SandboxProvider:
     """The kind of sandbox that --isobench-sandbox names; its open() makes one."""
     run = _run(pytestconfig)
-    return run.registry.sandbox(run.settings.configuration.sandbox)
+    configuration = run.settings.configuration
+    return run.registry.sandbox(configuration.sandbox, configuration.container)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from pytest_isobench.dataset.versions import Version
+from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.models.result import Isolation
 from pytest_isobench.models.task import Environment, Resources
 
@@ -25,6 +26,8 @@ class Process:
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     directory: str
+    machine: str = ""
+    """Which supervisor starts it, where a sandbox has several."""
     user: int | None = None
     """Real user id to drop to; None stays."""
     group: int | None = None
@@ -193,6 +196,28 @@ class Sandbox(ABC):
         self.close()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a sandbox must have room for."""
+
+    resources: Resources = Resources()
+    """Of every single candidate."""
+    environment: Environment = Environment()
+    """Of the task: its image, and whether it has install commands."""
+    arms: int = 4
+    """How many arms it will hold."""
+    seconds: float = 3600.0
+    """How long it will be needed at most."""
+    devices: tuple[str, ...] = ()
+    """GPUs of this machine that are leased to it, by index or id."""
+    label: str = ""
+    """What it is for, to be found by people."""
+
+
+STANDARD = Needs()
+"""What a task needs that asks for nothing."""
+
+
 class SandboxProvider(ABC):
     """Makes sandboxes of one kind; what `--isobench-sandbox` names."""
 
@@ -201,9 +226,13 @@ class SandboxProvider(ABC):
     """Whether what runs in it needs cores of this machine that nobody else uses meanwhile."""
 
     @abstractmethod
-    def open(self) -> Sandbox:
+    def open(self, needs: Needs = STANDARD) -> Sandbox:
         """Make a sandbox. Raises `SandboxError` when the machine cannot, `NotEvaluableError` when it never could."""
 
     @abstractmethod
     def isolation(self) -> Isolation:
         """What a sandbox of this kind would keep the candidate from on this machine."""
+
+
+SandboxFactory = Callable[[ContainerSettings], SandboxProvider]
+"""Makes a provider from what the options ask of containers; one that has none of them ignores it."""

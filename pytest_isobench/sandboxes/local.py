@@ -12,10 +12,11 @@ from pathlib import Path
 from pytest_isobench import workloads
 from pytest_isobench.dataset.versions import Version
 from pytest_isobench.errors import NotEvaluableError, SandboxError
+from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.models.result import Isolation
 from pytest_isobench.models.task import Environment, Resources
 from pytest_isobench.sandboxes import building, cgroups, seccomp, settle
-from pytest_isobench.sandboxes.base import ExecResult, Process, Sandbox, SandboxProvider
+from pytest_isobench.sandboxes.base import STANDARD, ExecResult, Needs, Process, Sandbox, SandboxProvider
 from pytest_isobench.sandboxes.bubblewrap import Bubblewrap, Program
 from pytest_isobench.sandboxes.confinement import Confinement, Order, Place
 from pytest_isobench.sandboxes.exposure import Exposure
@@ -36,10 +37,10 @@ class LocalProvider(SandboxProvider):
 
     name = "local"
 
-    def __init__(self, *, bubblewrap: bool | None = None) -> None:
+    def __init__(self, settings: ContainerSettings | None = None, *, bubblewrap: bool | None = None) -> None:  # noqa: ARG002 - no container
         self._wanted = bubblewrap
 
-    def open(self) -> LocalSandbox:
+    def open(self, needs: Needs = STANDARD) -> LocalSandbox:  # noqa: ARG002 - every process says what it needs
         abilities = probe()
         reap()
         return LocalSandbox(abilities, self._program(abilities))

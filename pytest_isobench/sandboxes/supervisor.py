@@ -34,6 +34,7 @@ STOP_LIMIT = 10.0
 """Seconds that processes may take to be frozen: one that is in the middle of a long system call goes on until its end."""
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
+STOPPED = ("T", "t")
 clock = time.perf_counter_ns
 
 
@@ -111,6 +112,12 @@ def states(pid: int) -> str:
 def alive(pid: int) -> bool:
     """Whether a process still is more than an entry that nobody has collected."""
     return bool(states(pid).strip("ZX"))
+
+
+def stands_still(pid: int) -> bool:
+    """Whether a stopped process has come to a stop. One that waits for its child's vfork(2) to end cannot, and cannot go on either."""
+    moving = states(pid).strip("TtZX")
+    return not moving or (not moving.strip("D") and any(states(child).strip("ZX") in STOPPED for child in children(pid)))
 
 
 def read_text(path: str) -> str:
@@ -212,7 +219,7 @@ class Cell:
         spared = {self.root} if self.kept else set()
         before: set[int] | None = None
         while (found := set(tree(self.root)) - spared) != before:
-            running = [pid for pid in found if states(pid).strip("TtZX")]
+            running = [pid for pid in found if not stands_still(pid)]
             for pid in running:
                 send_signal(pid, signal.SIGSTOP)
             before = None if running else found

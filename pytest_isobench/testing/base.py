@@ -16,7 +16,7 @@ import pytest
 
 from pytest_isobench.dataset.versions import BuiltEnvironment, Version
 from pytest_isobench.models.task import Environment, Resources
-from pytest_isobench.sandboxes.base import ExecResult, Sandbox, SandboxProvider
+from pytest_isobench.sandboxes.base import ExecResult, Needs, Sandbox, SandboxProvider
 
 SECRET = "ISOBENCH_CONTRACT_SECRET"  # noqa: S105 - the name of a variable that must not be seen inside
 FILES = {
@@ -33,6 +33,7 @@ PATCH = """\
 """
 """What makes the arm `agent` different."""
 SMALL = Resources(memory_mb=1024, pids=64, disk_mb=16)
+NEEDS = Needs(resources=SMALL, label="contract")
 
 Aspect = Literal["filesystem", "network", "processes", "user", "limits"]
 
@@ -66,7 +67,7 @@ class ContractBase:
         """A sandbox with the arms `baseline` and `agent`, which tests leave as they are; they add others."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(SECRET, "tell nobody")
-            sandbox = provider.open()
+            sandbox = provider.open(NEEDS)
         with sandbox:
             sandbox.add("baseline", version, Environment())
             sandbox.add("agent", version, Environment(variables={"FROM_RECORD": "yes"}), patch=PATCH)

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_isobench.dataset.versions import Version
 from pytest_isobench.models.task import Environment, Resources
-from pytest_isobench.sandboxes.base import Sandbox
+from pytest_isobench.sandboxes.base import Needs, Sandbox, SandboxProvider
 from pytest_isobench.testing.base import ContractBase, require
 
 DAEMON = """
@@ -75,10 +75,12 @@ class LimitingContract(ContractBase):
         assert self.run(sandbox, "data = bytearray(2_000_000_000)", resources=small).returncode != 0
         assert self.run(sandbox, "data = bytearray(100_000_000)", resources=small).returncode == 0
 
-    def test_memory_of_all_processes_together_has_an_end(self, sandbox: Sandbox) -> None:
-        require(sandbox, "limits")
-        ends = self.tell(sandbox, TOGETHER, resources=Resources(memory_mb=300, pids=64, disk_mb=16))
-        assert -9 in ends
+    def test_memory_of_all_processes_together_has_an_end(self, provider: SandboxProvider, version: Version) -> None:
+        resources = Resources(memory_mb=300, pids=64, disk_mb=16)
+        with provider.open(Needs(resources=resources, arms=1)) as sandbox:
+            require(sandbox, "limits")
+            sandbox.add("agent", version, Environment())
+            assert -9 in self.tell(sandbox, TOGETHER, resources=resources)
 
     def test_number_of_processes_has_an_end(self, sandbox: Sandbox) -> None:
         count = self.tell(sandbox, FORKS, resources=Resources(memory_mb=1024, pids=40, disk_mb=16))
@@ -92,10 +94,15 @@ class LimitingContract(ContractBase):
     def test_file_has_an_end(self, sandbox: Sandbox) -> None:
         assert self.run(sandbox, "import os; open(os.environ['TMPDIR'] + '/big', 'wb').write(bytes(64_000_000))").returncode != 0
 
-    @pytest.mark.parametrize("place", ["/tmp", "/dev/shm", "/dev"])  # noqa: S108 - inside the sandbox
+    @pytest.mark.parametrize("place", ["$TMPDIR", "/tmp", "/dev/shm", "/dev"])  # noqa: S108 - inside the sandbox
     def test_disk_has_an_end(self, sandbox: Sandbox, place: str) -> None:
         require(sandbox, "filesystem")
-        code = "import sys\nfor number in range(64):\n    open(f'{sys.argv[1]}/{number}', 'wb').write(bytes(1_000_000))"
+        code = """
+            import os, sys
+            folder = os.path.expandvars(sys.argv[1])
+            for number in range(64):
+                open(f'{folder}/{number}', 'wb').write(bytes(1_000_000))
+        """
         result = self.run(sandbox, code, place)
         assert result.returncode == 1
         assert b"OSError" in result.stderr

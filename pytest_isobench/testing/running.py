@@ -8,7 +8,7 @@ from pytest_isobench.dataset.versions import Version
 from pytest_isobench.errors import SandboxError
 from pytest_isobench.models.task import Environment
 from pytest_isobench.sandboxes.base import Sandbox, SandboxProvider, Stream
-from pytest_isobench.testing.base import SECRET, SMALL, ContractBase, free_core
+from pytest_isobench.testing.base import NEEDS, SECRET, SMALL, ContractBase, free_core
 
 KNOWN = {"PATH", "HOME", "LANG", "TMPDIR", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PWD", "LC_CTYPE", "FROM_RECORD", "FROM_CALL"}
 """Variables that a candidate may have (`PWD` and `LC_CTYPE` come from the programs that start it)."""
@@ -81,14 +81,14 @@ class RunningContract(ContractBase):
         assert all(reply.stolen < 0.01 for reply in replies[1:]), "seconds of work while it was frozen"
 
     def test_sandboxes_do_not_disturb_each_other(self, provider: SandboxProvider, sandbox: Sandbox, version: Version) -> None:
-        with provider.open() as other:
+        with provider.open(NEEDS) as other:
             other.add("agent", version, Environment())
             assert self.tell(other, "import pkg; tell(pkg.VALUE)") == "pristine"
             assert self.tell(sandbox, "import pkg; tell(pkg.VALUE)") == "patched"
         assert self.tell(sandbox, "import pkg; tell(pkg.VALUE)") == "patched"
 
     def test_closing_twice_is_allowed_and_using_it_then_is_not(self, provider: SandboxProvider, version: Version) -> None:
-        sandbox = provider.open()
+        sandbox = provider.open(NEEDS)
         sandbox.add("agent", version, Environment())
         process = sandbox.process("agent", ["true"], resources=SMALL)
         sandbox.close()

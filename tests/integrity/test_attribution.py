@@ -17,7 +17,7 @@ from pytest_isobench.measuring.journal import Journal
 from pytest_isobench.models.fake import FILE
 from pytest_isobench.models.result import Configuration, Result
 from pytest_isobench.models.task import Task
-from pytest_isobench.sandboxes.base import Reply, Turn
+from pytest_isobench.sandboxes.base import STANDARD, Needs, Reply, Turn
 from pytest_isobench.sandboxes.fake import FakeProvider, FakeSandbox, FakeSupervisor
 from pytest_isobench.workloads.python import ResidentWorkload
 
@@ -31,7 +31,7 @@ class Fragile(FakeProvider):
     def __init__(self, breaks: Breaks = lambda *_: False, *, adding: str = "") -> None:
         self.breaks, self.adding, self.begun, self.opened = breaks, adding, 0, 0
 
-    def open(self) -> FakeSandbox:
+    def open(self, needs: Needs = STANDARD) -> FakeSandbox:
         self.opened += 1
         sandbox = FragileSandbox(self.isolation())
         sandbox.supervisor = FragileSupervisor(self)
@@ -212,8 +212,8 @@ def test_a_machine_without_room_is_to_blame(play, adding):
     """When the spare copy of the baseline cannot be placed either, or a trusted arm, then no patch is to blame."""
 
     class Full(Fragile):
-        def open(self) -> FakeSandbox:
-            sandbox = super().open()
+        def open(self, needs: Needs = STANDARD) -> FakeSandbox:
+            sandbox = super().open(needs)
             add = sandbox.add
 
             def full(arm: str, *arguments: object, **options: object) -> None:

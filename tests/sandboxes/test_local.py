@@ -25,7 +25,7 @@ from pytest_isobench.sandboxes.local import LocalProvider, LocalSandbox
 from pytest_isobench.sandboxes.probe import Abilities, isolation, probe
 from pytest_isobench.sandboxes.session import OWNER, Owner
 from pytest_isobench.testing import SandboxContract
-from pytest_isobench.testing.base import PATCH, SMALL, ContractBase, free_core
+from pytest_isobench.testing.base import NEEDS, PATCH, SMALL, ContractBase, free_core
 from pytest_isobench.testing.isolating import CONNECT
 from pytest_isobench.testing.limiting import FORKS
 
@@ -57,7 +57,7 @@ class LocalContract(SandboxContract):
             assert self.tell(sandbox, CONNECT, str(server.getsockname()[1]), name, network=True) == [True, True]
 
     def test_nothing_is_left_after_closing(self, provider: LocalProvider, version: Version) -> None:
-        with provider.open() as sandbox:
+        with provider.open(NEEDS) as sandbox:
             sandbox.add("agent", version, Environment())
             mess = "import os; open(os.environ['TMPDIR'] + '/a', 'w'); os.makedirs('/'.join('d' * 50)); os.mkdir('x', 0)"
             assert self.run(sandbox, mess, writable=True).returncode == 0
@@ -83,7 +83,7 @@ class LocalContract(SandboxContract):
             for pid in (*(children(controller.pid) if together else ()), controller.pid):
                 os.kill(pid, signal.SIGKILL)
         wait_until(lambda: with_marker(marker) == [])
-        provider.open().close()
+        provider.open(NEEDS).close()
         assert not folder.exists()
         assert [group for group in owner.cgroups if Path(group).exists()] == []
         assert processes_of(owner.users) == []

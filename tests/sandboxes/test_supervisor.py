@@ -156,6 +156,23 @@ def run(x):
     assert remains.processes >= 1
 
 
+def test_a_process_in_the_middle_of_starting_another_one_can_be_frozen(supervisor, tmp_path):
+    """Until a child of vfork(2) runs its program, its parent cannot be stopped: neither can go on while the child is."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    spawn = f"import os; os.posix_spawn('/bin/true', ['true'], {{}}, file_actions=[(os.POSIX_SPAWN_OPEN, 5, {str(pipe)!r}, os.O_RDONLY, 0)])"
+    source = f"""
+import subprocess, sys, time
+def run(x):
+    child = subprocess.Popen([sys.executable, "-c", {spawn!r}])
+    while open(f"/proc/{{child.pid}}/stat").read().rpartition(")")[2].split()[0] != "D":
+        time.sleep(0.01)
+"""
+    start(supervisor, "a", source)
+    assert play(supervisor, [1], "a")[0]["a"].status == "ok"
+    assert supervisor.stop(["a"])["a"].returncode is None
+
+
 def test_what_it_prints_goes_to_the_log(supervisor):
     start(supervisor, "a", "def run(x):\n    print('{\"seconds\": 0}')\n    return x")
     assert play(supervisor, [7], "a")[0]["a"].payload == b"[7]"

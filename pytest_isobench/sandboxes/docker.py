@@ -1,0 +1,241 @@
+"""The sandbox `docker`: every arm in a container of its own, on an engine that speaks Docker's protocol.
+
+A container has no network, no capability but those with which the supervisor changes users and ends their processes, a system that
+nobody can write to, and limits that the kernel keeps. Its first process is the supervisor: when the controller is gone its input ends,
+and with it everything in the container.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from pytest_isobench.errors import NotEvaluableError, SandboxError, UsageError
+from pytest_isobench.models.container import ContainerSettings
+from pytest_isobench.models.result import Isolation
+from pytest_isobench.sandboxes import building
+from pytest_isobench.sandboxes.base import STANDARD, Needs, Process, SandboxProvider
+from pytest_isobench.sandboxes.containers import ROOT, Container, ContainerSandbox, secret_values
+from pytest_isobench.sandboxes.engines import connect, failures, image_of, is_podman
+from pytest_isobench.sandboxes.session import Owner
+from pytest_isobench.sandboxes.streams import SocketChannel
+from pytest_isobench.sandboxes.supervision import PROGRAM, SupervisorClient, boot_command
+
+if TYPE_CHECKING:
+    import docker
+    from docker.models.containers import Container as EngineContainer
+
+LABEL, OWNER, HOST = "isobench.sandbox", "isobench.owner", "isobench.host"
+CAPABILITIES = ["SETUID", "SETGID", "KILL"]
+"""What the supervisor needs to become its candidates' users, and to freeze and end what they started."""
+OWN_MEMORY = 64
+"""Megabytes for the supervisor itself."""
+OWN_PROCESSES = 16
+
+
+class DockerProvider(SandboxProvider):
+    """Makes sandboxes on a container engine."""
+
+    name = "docker"
+
+    def __init__(self, settings: ContainerSettings | None = None) -> None:
+        self._settings = settings or ContainerSettings()
+
+    def open(self, needs: Needs = STANDARD) -> ContainerSandbox:
+        settings = self._settings
+        name = settings.image or needs.environment.image
+        if name is None:
+            raise UsageError("the sandbox docker needs an image with Python and git: give --isobench-image, or 'image' in the task's environment")
+        client = connect(settings)
+        try:
+            reap(client)
+            image = image_of(client, name, settings)
+            isolation = self._isolation(client, (f"image {name} ({image[7:19]}, {_megabytes(client, image)} MB)",))
+            options = container_options(settings, needs, image)
+        except BaseException:
+            client.close()
+            raise
+        sandbox = ContainerSandbox(
+            lambda: DockerContainer(client, options, settings, gpus=bool(options.get("device_requests"))),
+            isolation,
+            alone=True,
+            user=settings.user,
+            secret=secret_values(settings.secrets),
+        )
+        sandbox.on_close(client.close)
+        return sandbox
+
+    def isolation(self) -> Isolation:
+        client = connect(self._settings)
+        try:
+            return self._isolation(client, ())
+        finally:
+            client.close()
+
+    def _isolation(self, client: docker.DockerClient, notes: tuple[str, ...]) -> Isolation:
+        with failures("ask the container engine for its version"):
+            version = client.version()
+        engine = "Podman" if is_podman(client) else "Docker"
+        online = self._settings.network == "on"
+        warning = ("the patch under test can use the network (--isobench-network=on)",) if online else ()
+        told = (f"{engine} {version.get('Version', '')}", *notes, *warning)
+        return Isolation(sandbox=self.name, filesystem=True, network=not online, processes=True, user=True, limits=True, notes=told)
+
+
+def container_options(settings: ContainerSettings, needs: Needs, image: str) -> dict[str, Any]:
+    """Return what the engine's client is asked for."""
+    resources = needs.resources
+    memory = settings.memory_mb or max(resources.memory_mb, building.RESOURCES.memory_mb if needs.environment.install else 0)
+    pids = settings.pids or max(resources.pids, building.RESOURCES.pids)
+    memory_limit = f"{memory + OWN_MEMORY}m"
+    options: dict[str, Any] = {
+        "image": image,
+        "command": list(boot_command("python3")),
+        "entrypoint": [],
+        "user": "0:0",
+        "working_dir": "/",
+        "hostname": "sandbox",
+        "environment": {"LANG": "C.UTF-8"},
+        "labels": labels(needs),
+        "stdin_open": True,
+        "network_mode": "none" if settings.network == "off" else "bridge",
+        "read_only": True,
+        "volumes": [ROOT],
+        "tmpfs": {path: f"rw,exec,nosuid,nodev,mode=1777,size={resources.disk_mb}m" for path in ("/tmp", "/var/tmp")},  # noqa: S108
+        "shm_size": f"{settings.shm_mb or resources.disk_mb}m",
+        "mem_limit": memory_limit,
+        "memswap_limit": memory_limit,
+        "pids_limit": pids + OWN_PROCESSES,
+        "cap_drop": ["ALL"],
+        "cap_add": CAPABILITIES,
+        "security_opt": ["no-new-privileges"],
+        "ipc_mode": "private",
+    }
+    if settings.cpus:
+        options["nano_cpus"] = int(settings.cpus * 1e9)
+    if settings.cpuset:
+        options["cpuset_cpus"] = settings.cpuset
+    if settings.platform:
+        options["platform"] = settings.platform
+    if settings.mounts:
+        options["volumes"] += [f"{mount}:ro" for mount in settings.mounts]
+    if requests := _device_requests(settings, needs):
+        options["device_requests"] = requests
+    return options
+
+
+def _device_requests(settings: ContainerSettings, needs: Needs) -> list[Any]:
+    """Ask for the GPUs that the settings name, else for as many as the task needs; those leased to this campaign are named by it."""
+    import docker
+
+    wanted = settings.gpus or (f"device={','.join(needs.devices)}" if needs.devices else "all" if needs.resources.gpus else "none")
+    if wanted == "none":
+        return []
+    kind = {"capabilities": [["gpu"]]}
+    if wanted == "all":
+        return [docker.types.DeviceRequest(count=-1, **kind)]
+    return [docker.types.DeviceRequest(device_ids=wanted.removeprefix("device=").split(","), **kind)]
+
+
+def labels(needs: Needs) -> dict[str, str]:
+    """Return by what a container and its owner are known."""
+    return {LABEL: needs.label or "sandbox", OWNER: Owner.me().model_dump_json(), HOST: socket.gethostname()}
+
+
+class DockerContainer(Container):
+    """One container on the engine."""
+
+    def __init__(self, client: docker.DockerClient, options: dict[str, Any], settings: ContainerSettings, *, gpus: bool) -> None:
+        self._client, self._settings, self._sealed, self._open = client, settings, settings.network != "prepare", True
+        with failures("create a container"):
+            self._container: EngineContainer = client.containers.create(**options)
+        try:
+            self._start(gpus=gpus)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, *, gpus: bool) -> None:
+        with failures("attach to a container"):
+            attached = self._client.api.attach_socket(self._container.id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+        self._attached = attached  # keeps the connection, of which the socket is a part
+        try:
+            with failures("start a container"):
+                self._container.start()
+        except SandboxError as error:
+            if gpus:
+                raise NotEvaluableError(f"this engine gives containers no GPU: {error}") from error
+            raise
+        channel = SocketChannel(getattr(attached, "_sock", attached), self._explain)
+        channel.send(PROGRAM.read_bytes())
+        self.supervisor = SupervisorClient(channel)
+        if gpus:
+            self._require_gpus()
+
+    def _require_gpus(self) -> None:
+        """An engine may leave out GPUs without a word: look for them."""
+        probe = Process(argv=("nvidia-smi", "-L"), environment={"PATH": "/usr/local/nvidia/bin:/usr/local/bin:/usr/bin:/bin"}, directory="/")
+        try:
+            result = self.supervisor.run(probe, timeout=60)
+        except SandboxError as error:
+            raise NotEvaluableError(f"the container has no GPU: nvidia-smi cannot be run in it ({error})") from error
+        if result.returncode or not result.stdout.strip():
+            raise NotEvaluableError(f"the container has no GPU: nvidia-smi says {building.last_lines(result)!r}")
+
+    def seal(self) -> None:
+        if self._sealed:
+            return
+        with failures("take the network away from a container"):
+            self._container.reload()
+            for name in self._container.attrs["NetworkSettings"]["Networks"]:
+                self._client.networks.get(name).disconnect(self._container, force=True)
+        self._sealed = True
+
+    def close(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        if hasattr(self, "supervisor"):
+            self.supervisor.close()
+        if hasattr(self, "_attached"):
+            self._attached.close()
+        _remove(self._container)
+
+    def _explain(self) -> str:
+        """Say why it is gone: the engine knows."""
+        try:
+            with failures("look at the container"):
+                with suppress(SandboxError), failures("wait for the container"):
+                    self._container.wait(timeout=5)
+                self._container.reload()
+        except SandboxError as error:
+            return str(error)
+        state = self._container.attrs["State"]
+        if state.get("OOMKilled"):
+            return "its memory was used up (OOMKilled)"
+        return f"{state.get('Status')}, exit status {state.get('ExitCode')} {state.get('Error', '')}".strip()
+
+
+def reap(client: docker.DockerClient) -> list[str]:
+    """Remove the containers that killed controllers of this machine left behind; returns what they were for."""
+    reaped = []
+    with failures("look for containers that were left behind"):
+        for container in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
+            if container.labels.get(HOST) == socket.gethostname() and Owner.model_validate_json(container.labels[OWNER]).gone:
+                _remove(container)
+                reaped.append(f"{container.labels[LABEL]} ({container.short_id})")
+    return reaped
+
+
+def _remove(container: EngineContainer) -> None:
+    """Remove a container with its volumes, running or not; one that is gone is fine."""
+    import docker
+
+    with suppress(docker.errors.NotFound, docker.errors.APIError):
+        container.remove(force=True, v=True)
+
+
+def _megabytes(client: docker.DockerClient, image: str) -> int:
+    with failures("look at an image"):
+        return int(client.images.get(image).attrs.get("Size", 0)) // 10**6

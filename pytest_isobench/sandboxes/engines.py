@@ -1,0 +1,123 @@
+"""A container engine: Docker, or Podman through its Docker-compatible socket."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_isobench.errors import MissingExtraError, SandboxError, UsageError
+
+if TYPE_CHECKING:
+    import docker
+
+    from pytest_isobench.models.container import ContainerSettings
+
+PATIENCE = 120
+"""Seconds that the engine may take for one answer."""
+
+
+def connect(settings: ContainerSettings) -> docker.DockerClient:
+    """Connect to the engine that DOCKER_HOST names, the local one by default; Podman's is at its own socket.
+
+    Raises:
+        MissingExtraError: the packages for it are not installed.
+        SandboxError: no engine answers.
+    """
+    try:
+        import docker
+    except ImportError:
+        raise MissingExtraError("a sandbox in containers", "docker") from None
+    host = podman_host() if settings.engine == "podman" else None
+    with failures("connect to the container engine"):
+        client = docker.DockerClient(base_url=host, timeout=PATIENCE) if host else docker.from_env(timeout=PATIENCE)
+        client.ping()
+    return client
+
+
+def podman_host() -> str:
+    """Return where Podman listens: DOCKER_HOST or CONTAINER_HOST, else the user's or the system's socket."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
+    sockets = [Path(runtime, "podman", "podman.sock"), Path("/run/podman/podman.sock")]
+    found = [f"unix://{path}" for path in sockets if path.exists()]
+    named = os.environ.get("CONTAINER_HOST") or os.environ.get("DOCKER_HOST")
+    if not named and not found:
+        raise SandboxError(f"Podman does not listen at {sockets[0]} or {sockets[1]}: start it with 'podman system service --time=0'")
+    return named or found[0]
+
+
+def is_podman(client: docker.DockerClient) -> bool:
+    """Tell whether the engine is Podman."""
+    with failures("ask the container engine for its version"):
+        return any("podman" in component.get("Name", "").lower() for component in client.version().get("Components") or ())
+
+
+@contextmanager
+def failures(doing: str) -> Iterator[None]:
+    """Turn what the engine's client raises into `SandboxError`, with the engine's own words."""
+    import docker
+    import requests
+
+    try:
+        yield
+    except docker.errors.DockerException as error:
+        raise SandboxError(f"could not {doing}: {explain(error)}") from error
+    except (requests.exceptions.RequestException, OSError) as error:
+        raise SandboxError(f"could not {doing}: the connection broke: {error}") from error
+
+
+def explain(error: Exception) -> str:
+    """Return what an engine's client said, and what to do about it where that is known."""
+    text = str(getattr(error, "explanation", None) or error)
+    if "Error while fetching server API version" in text or "Connection refused" in text:
+        where = os.environ.get("DOCKER_HOST", "its default socket")
+        return f"no engine answers at {where}; start Docker or Podman, or set DOCKER_HOST ({text})"
+    return text
+
+
+def image_of(client: docker.DockerClient, name: str, settings: ContainerSettings) -> str:
+    """Return the id of an image, pulled if the settings say so.
+
+    Raises:
+        SandboxError: it is neither here nor can it be fetched.
+    """
+    import docker
+
+    if settings.pull != "always":
+        try:
+            with failures(f"look up the image {name}"):
+                return _id(client.images.get(name))
+        except SandboxError as error:
+            if not isinstance(error.__cause__, docker.errors.ImageNotFound):
+                raise
+            if settings.pull == "never":
+                raise SandboxError(f"the image {name} is not here, and --isobench-pull=never; build or pull it: isobench images pull") from error
+    repository, tag = split_tag(name)
+    with failures(f"pull the image {name}"):
+        return _id(client.images.pull(repository, tag=tag, platform=settings.platform, auth_config=credentials()))
+
+
+def _id(image: object) -> str:
+    return str(getattr(image, "id", ""))
+
+
+def split_tag(name: str) -> tuple[str, str | None]:
+    """Split an image's name from its tag; a digest stays with the name, and no tag means `latest`."""
+    if "@" in name:
+        return name, None
+    head, colon, tag = name.rpartition(":")
+    return (head, tag) if colon and "/" not in tag else (name, "latest")
+
+
+def credentials() -> dict[str, str] | None:
+    """Return the registry's credentials from DOCKER_USERNAME and DOCKER_PASSWORD; None leaves it to the client's own configuration.
+
+    Raises:
+        UsageError: only one of them is set.
+    """
+    user, password = os.environ.get("DOCKER_USERNAME"), os.environ.get("DOCKER_PASSWORD")
+    if bool(user) != bool(password):
+        raise UsageError("set both DOCKER_USERNAME and DOCKER_PASSWORD, or none of them")
+    return {"username": user, "password": password} if user and password else None
