@@ -17,7 +17,7 @@ Cores = Annotated[str, StringConstraints(pattern=r"^\d+(-\d+)?(,\d+(-\d+)?)*$")]
 class ContainerSettings(Record):
     """What the session asks of containers. What is None follows the task."""
 
-    engine: Literal["docker", "podman"] | None = Field(None, description="The engine of the sandbox `docker`; by default the one that answers.")
+    engine: Literal["docker", "podman"] | None = Field(None, description="Engine of the sandbox `docker`; by default the one that answers.")
     image: str | None = Field(None, description="Image of every task, instead of its own.")
     platform: str | None = Field(None, description="Such as linux/amd64.")
     pull: Literal["missing", "always", "never"] = Field("missing", description="When images are fetched.")
@@ -26,12 +26,12 @@ class ContainerSettings(Record):
     memory_mb: PositiveInt | None = None
     pids: PositiveInt | None = None
     shm_mb: PositiveInt | None = Field(None, description="Size of /dev/shm.")
-    network: Literal["off", "prepare", "on"] = Field("off", description="When a container has a network: never, until it is measured, or always.")
+    network: Literal["off", "on_for_prepare", "on"] = Field("off", description="When there is a network.")
     gpus: Gpus | None = Field(None, description="none, all, or device=0,1.")
     user: Annotated[int, Field(gt=0, lt=2**31 - 2)] | None = Field(None, description="First of the user ids that run what is not trusted.")
     mounts: tuple[Mount, ...] = Field((), description="Folders to show read-only, HOST:CONTAINER, such as a cache of models.")
     secrets: tuple[Variable, ...] = Field((), description="Variables of this process that only set-up and install commands see.")
     region: str | None = Field(None, description="Modal's region.")
-    life: PositiveFloat | None = Field(None, description="Seconds that a remote sandbox lives at most; by default what its campaign may need.")
+    life: PositiveFloat | None = Field(None, description="Seconds that a remote sandbox lives; by default what its campaign may need.")
     wait: PositiveFloat = Field(600.0, description="Seconds to wait for a remote machine that is free.")
     parallel: PositiveInt = Field(16, description="Remote sandboxes at one time on this machine.")

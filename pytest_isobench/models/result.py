@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.models.base import Record, Shown
+from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.models.task import Metric
 
 REPORT_VERSION = 1

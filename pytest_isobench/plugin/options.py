@@ -32,7 +32,7 @@ class Option:
         return f"isobench_{self.name.replace('-', '_')}"
 
 
-OPTIONS = (
+OPTIONS: tuple[Option, ...] = (
     Option(
         name="agent",
         metavar="NAME[,NAME...]",
@@ -41,7 +41,7 @@ OPTIONS = (
         "or the name of a folder of recorded patches. Repeatable.",
     ),
     Option(name="attempts", metavar="N", help="Attempts of each agent at each task (default: as many as are recorded, else 1)"),
-    Option(name="sandbox", metavar="NAME", help="Where patches run: local, fake, or one that a conftest registers (default: local)"),
+    Option(name="sandbox", metavar="NAME", help="Where patches run: local, docker, modal, fake, or what a conftest registers (default: local)"),
     Option(name="time-budget", metavar="TIME", help="Measuring time for each task, such as 90, 5m or 1h (default: 300 seconds)"),
     Option(name="margin", metavar="SHARE", help="How much slower or faster still counts as equal, such as 0.05 or 5%% (default: 0.05)"),
     Option(name="confidence", metavar="SHARE", help="Confidence of every interval, such as 0.95 or 95%% (default: 0.95)"),
@@ -62,6 +62,32 @@ OPTIONS = (
     Option(name="commits", metavar="FILE", help="Keep tasks whose base commit, human commit or id begins a line of this file"),
     Option(name="shard", metavar="I/N", help="Keep the I-th of N parts of the tasks, the same part on every machine"),
 )
+CONTAINER_OPTIONS = (
+    Option(name="engine", metavar="docker|podman", help="Container engine of the sandbox docker (default: the one at DOCKER_HOST)"),
+    Option(name="image", metavar="NAME", help="Image of every task's containers, with Python and git in it, instead of the task's own"),
+    Option(name="platform", metavar="OS/ARCH", help="Platform of images, such as linux/amd64"),
+    Option(name="pull", metavar="missing|always|never", help="When images are pulled (default: missing)"),
+    Option(name="cpus", metavar="N", help="CPU time of a container, in CPUs, such as 1.5 (default: no limit)"),
+    Option(name="cpuset", metavar="CPUS", help="Logical CPUs of a container, such as 0-3,8 (default: all)"),
+    Option(name="memory", metavar="SIZE", help="Memory of a container, such as 8g, instead of the task's own"),
+    Option(name="pids", metavar="N", help="Processes of a container, instead of the task's own"),
+    Option(name="shm-size", metavar="SIZE", help="Size of a container's /dev/shm, such as 16g, instead of the task's disk"),
+    Option(
+        name="network",
+        metavar="off|on_for_prepare|on",
+        help="When containers have a network: never, until measuring begins, or always (default: off)",
+    ),
+    Option(name="gpus", metavar="none|all|device=N[,N...]", help="GPUs of containers (default: those that the task needs)"),
+    Option(name="user", metavar="UID", help="First of the user ids in a container that patches run as (default: drawn)"),
+    Option(name="mount", metavar="HOST:CONTAINER", kind="many", help="Folder that containers see read-only. Repeatable."),
+    Option(name="secret", metavar="VARIABLE", kind="many", help="Environment variable that only install commands see. Repeatable."),
+    Option(name="region", metavar="NAME", help="Region of remote machines"),
+    Option(name="life", metavar="TIME", help="How long a remote sandbox lives at most (default: as long as its campaign may take)"),
+    Option(name="wait", metavar="TIME", help="How long to wait for a free remote machine (default: 10m)"),
+    Option(name="parallel", metavar="N", help="Remote sandboxes of this machine at one time (default: 16)"),
+)
+"""What containers are like; none of it is for the local sandbox."""
+OPTIONS += CONTAINER_OPTIONS
 
 TWINS: dict[str, tuple[Literal["args", "bool", "string"], Any]] = {"one": ("string", ""), "many": ("args", []), "flag": ("bool", False)}
 
@@ -91,8 +117,9 @@ def add_options(parser: pytest.Parser) -> None:
 
 def many(config: pytest.Config, name: str) -> Sequence[str]:
     """Return the values of a repeatable option: the command line's, else the ini twin's."""
-    given: list[str] | None = config.getoption(f"isobench_{name}")
-    ini: list[str] = config.getini(f"isobench_{name}")
+    dest = f"isobench_{name.replace('-', '_')}"
+    given: list[str] | None = config.getoption(dest)
+    ini: list[str] = config.getini(dest)
     return given if given is not None else ini
 
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from pytest_isobench.errors import UsageError, nearest
-from pytest_isobench.plugin.options import agents_of, many
+from pytest_isobench.plugin.options import CONTAINER_OPTIONS, agents_of, many
 
 if TYPE_CHECKING:
+    from pytest_isobench.models.container import ContainerSettings
     from pytest_isobench.models.result import Configuration
 
 REQUIRE = ("match", "improve", "correct")
@@ -159,8 +160,18 @@ def _configuration(config: pytest.Config, seed: int) -> Configuration:
         "time_budget": _time(config, "time-budget"),
         "timeout": _time(config, "timeout"),
         "gpu": _one(config, "gpu"),
+        "container": _containers(config),
     }
     return Configuration(**{name: value for name, value in given.items() if value is not None})
+
+
+def _containers(config: pytest.Config) -> ContainerSettings:
+    from pytest_isobench.plugin.containers import container_settings
+
+    given: dict[str, Any] = {
+        option.name: many(config, option.name) if option.kind == "many" else _one(config, option.name) for option in CONTAINER_OPTIONS
+    }
+    return container_settings(given, _one(config, "sandbox") or "local", config.invocation_params.dir, parse_time)
 
 
 def _one(config: pytest.Config, name: str) -> str | None:

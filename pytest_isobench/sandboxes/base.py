@@ -200,9 +200,9 @@ class Sandbox(ABC):
 class Needs:
     """What a sandbox must have room for."""
 
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
     """Of every single candidate."""
-    environment: Environment = Environment()
+    environment: Environment = field(default_factory=Environment)
     """Of the task: its image, and whether it has install commands."""
     arms: int = 4
     """How many arms it will hold."""

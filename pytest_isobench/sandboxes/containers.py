@@ -131,7 +131,8 @@ class ContainerSandbox(Sandbox):
         quarters = self._arms[arm]
         if not writable:
             quarters.container.seal()
-        return self._describe(quarters, Order(argv=argv, resources=resources, variables=variables or {}, cores=tuple(cores), writable=writable))
+        order = Order(argv=argv, resources=resources, variables=variables or {}, cores=tuple(cores), writable=writable)
+        return self._describe(quarters, order)
 
     def close(self) -> None:
         self._stack.close()

@@ -16,6 +16,7 @@ from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.models.result import Isolation
 from pytest_isobench.sandboxes import building
 from pytest_isobench.sandboxes.base import STANDARD, Needs, Process, SandboxProvider
+from pytest_isobench.sandboxes.confinement import SYSTEM_PATH
 from pytest_isobench.sandboxes.containers import ROOT, Container, ContainerSandbox, secret_values
 from pytest_isobench.sandboxes.engines import connect, failures, image_of, is_podman
 from pytest_isobench.sandboxes.session import Owner
@@ -46,7 +47,7 @@ class DockerProvider(SandboxProvider):
         settings = self._settings
         name = settings.image or needs.environment.image
         if name is None:
-            raise UsageError("the sandbox docker needs an image with Python and git: give --isobench-image, or 'image' in the task's environment")
+            raise UsageError("the sandbox docker needs an image with Python and git: give --isobench-image, or set environment.image")
         client = connect(settings)
         try:
             reap(client)
@@ -102,7 +103,7 @@ def container_options(settings: ContainerSettings, needs: Needs, image: str) -> 
         "network_mode": "none" if settings.network == "off" else "bridge",
         "read_only": True,
         "volumes": [ROOT],
-        "tmpfs": {path: f"rw,exec,nosuid,nodev,mode=1777,size={resources.disk_mb}m" for path in ("/tmp", "/var/tmp")},  # noqa: S108
+        "tmpfs": dict.fromkeys(("/tmp", "/var/tmp"), f"rw,exec,nosuid,nodev,mode=1777,size={resources.disk_mb}m"),  # noqa: S108
         "shm_size": f"{settings.shm_mb or resources.disk_mb}m",
         "mem_limit": memory_limit,
         "memswap_limit": memory_limit,
@@ -111,6 +112,7 @@ def container_options(settings: ContainerSettings, needs: Needs, image: str) -> 
         "cap_add": CAPABILITIES,
         "security_opt": ["no-new-privileges"],
         "ipc_mode": "private",
+        "cgroupns": "private",
     }
     if settings.cpus:
         options["nano_cpus"] = int(settings.cpus * 1e9)
@@ -147,7 +149,7 @@ class DockerContainer(Container):
     """One container on the engine."""
 
     def __init__(self, client: docker.DockerClient, options: dict[str, Any], settings: ContainerSettings, *, gpus: bool) -> None:
-        self._client, self._settings, self._sealed, self._open = client, settings, settings.network != "prepare", True
+        self._client, self._settings, self._sealed, self._open = client, settings, settings.network != "on_for_prepare", True
         with failures("create a container"):
             self._container: EngineContainer = client.containers.create(**options)
         try:
@@ -175,7 +177,7 @@ class DockerContainer(Container):
 
     def _require_gpus(self) -> None:
         """An engine may leave out GPUs without a word: look for them."""
-        probe = Process(argv=("nvidia-smi", "-L"), environment={"PATH": "/usr/local/nvidia/bin:/usr/local/bin:/usr/bin:/bin"}, directory="/")
+        probe = Process(argv=("nvidia-smi", "-L"), environment={"PATH": f"/usr/local/nvidia/bin:{SYSTEM_PATH}"}, directory="/")
         try:
             result = self.supervisor.run(probe, timeout=60)
         except SandboxError as error:

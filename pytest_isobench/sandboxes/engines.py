@@ -93,7 +93,8 @@ def image_of(client: docker.DockerClient, name: str, settings: ContainerSettings
             if not isinstance(error.__cause__, docker.errors.ImageNotFound):
                 raise
             if settings.pull == "never":
-                raise SandboxError(f"the image {name} is not here, and --isobench-pull=never; build or pull it: isobench images pull") from error
+                message = f"the image {name} is not here, and --isobench-pull=never; build or pull it: isobench images pull"
+                raise SandboxError(message) from error
     repository, tag = split_tag(name)
     with failures(f"pull the image {name}"):
         return _id(client.images.pull(repository, tag=tag, platform=settings.platform, auth_config=credentials()))

@@ -33,12 +33,24 @@ from pydantic import ValidationError
 
 from pytest_isobench.dataset.versions import Version
 from pytest_isobench.errors import DoesNotBuildError, SandboxError
-from pytest_isobench.models.fake import FILE, FakeScript
 from pytest_isobench.models.container import ContainerSettings
+from pytest_isobench.models.fake import FILE, FakeScript
 from pytest_isobench.models.result import Isolation
 from pytest_isobench.models.task import Environment, Resources
 from pytest_isobench.sandboxes import building
-from pytest_isobench.sandboxes.base import STANDARD, ExecResult, Needs, Process, Remains, Reply, Sandbox, SandboxProvider, Stream, Supervisor, Turn
+from pytest_isobench.sandboxes.base import (
+    STANDARD,
+    ExecResult,
+    Needs,
+    Process,
+    Remains,
+    Reply,
+    Sandbox,
+    SandboxProvider,
+    Stream,
+    Supervisor,
+    Turn,
+)
 
 CALL = 0.05
 """Seconds of one call at speed 1."""

@@ -160,7 +160,8 @@ def test_a_process_in_the_middle_of_starting_another_one_can_be_frozen(superviso
     """Until a child of vfork(2) runs its program, its parent cannot be stopped: neither can go on while the child is."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    spawn = f"import os; os.posix_spawn('/bin/true', ['true'], {{}}, file_actions=[(os.POSIX_SPAWN_OPEN, 5, {str(pipe)!r}, os.O_RDONLY, 0)])"
+    actions = f"[(os.POSIX_SPAWN_OPEN, 5, {str(pipe)!r}, os.O_RDONLY, 0)]"
+    spawn = f"import os; os.posix_spawn('/bin/true', ['true'], {{}}, file_actions={actions})"
     source = f"""
 import subprocess, sys, time
 def run(x):
