@@ -7,7 +7,8 @@
     ├── PatchError              the patch's failure: becomes a verdict, never a test error
     │   ├── NoPatchError
     │   ├── DoesNotApplyError
-    │   └── DoesNotBuildError
+    │   ├── DoesNotBuildError
+    │   └── ArtifactError       a file that it should have left is missing, or is none
     ├── NotEvaluableError       the task cannot be judged here (no such GPU, Python or tool): becomes a skip
     ├── ComparisonRefusedError  trials that were not measured alike
     └── InfrastructureError     the machine's failure: becomes a test error, never a verdict
@@ -61,6 +62,10 @@ class DoesNotApplyError(PatchError):
 
 class DoesNotBuildError(PatchError):
     """The task's install commands fail with the patch and succeed without it."""
+
+
+class ArtifactError(PatchError):
+    """A file that cannot be taken from an arm, or put into it."""
 
 
 class NotEvaluableError(IsobenchError):

@@ -27,9 +27,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = commands.add_parser(
         NAME,
         help="show what this machine gives: isolation, tools, cores, cache",
-        description="Show how well patches are isolated here, and which tools, cores, GPUs and space there are. Nothing is changed. "
-        "The exit status is 1 when something essential is missing.",
+        description="Show how well patches are isolated here, and which tools, cores, GPUs and space there are. Nothing is changed "
+        "unless you say --clean. The exit status is 1 when something essential is missing.",
     )
+    parser.add_argument("--clean", action="store_true", help="remove what killed runs left: folders, containers, remote sandboxes")
     parser.set_defaults(run=run)
 
 
@@ -45,12 +46,12 @@ class Check:
 MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "missing": ("MISSING", "red")}
 
 
-def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - every command has the same signature
-    """Print all checks."""
+def run(arguments: argparse.Namespace) -> int:
+    """Print all checks, after cleaning up if asked to."""
     from pytest_isobench.cli.printing import paper
 
     on, missing = paper(), 0
-    for check in examine():
+    for check in (*(clean() if arguments.clean else ()), *examine()):
         missing += check.grade == "missing"
         word, style = MARKS[check.grade]
         first, *more = on.wrapped(f"{check.subject}: {check.text}", 9)
@@ -69,6 +70,22 @@ def examine() -> Iterator[Check]:
     yield from _machine()
     yield from _cache()
     yield from _leftovers()
+
+
+def clean() -> Iterator[Check]:
+    """Remove what killed runs of this machine left behind, wherever sandboxes can be reached from here."""
+    from pytest_isobench.errors import IsobenchError
+    from pytest_isobench.models.container import ContainerSettings
+    from pytest_isobench.registry import default_registry
+
+    registry = default_registry()
+    for name in registry.sandboxes:
+        try:
+            removed = registry.sandbox(name, ContainerSettings()).clean()
+        except IsobenchError as error:
+            yield Check("note", f"leftovers of {name}", f"not looked for: {error}")
+        else:
+            yield Check("ok", f"leftovers of {name}", f"removed {', '.join(removed)}" if removed else "none")
 
 
 def _sandbox() -> Iterator[Check]:

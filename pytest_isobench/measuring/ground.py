@@ -67,7 +67,8 @@ class Ground:
         task = self._setting.task
         arms = len(self._trusted) + 1 + sum(contender.racing for contender in self._racing)
         seconds = SLACK + 2 * self._setting.configuration.time_budget
-        needs = Needs(resources=task.resources, environment=task.environment, arms=arms, seconds=seconds, label=task.id)
+        gpu = self._setting.configuration.gpu or task.resources.gpu
+        needs = Needs(resources=task.resources, environment=task.environment, arms=arms, seconds=seconds, gpu=gpu, label=task.id)
         return self._stack.enter_context(self._provider.open(needs))
 
     def _place_trusted(self, sandbox: Sandbox) -> None:

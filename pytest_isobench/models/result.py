@@ -152,6 +152,7 @@ class Isolation(Record):
     processes: bool
     user: bool
     limits: bool
+    place: Shown = Field("", description="What it was made of, such as an engine and an image.")
     notes: tuple[str, ...] = ()
 
 

@@ -31,8 +31,9 @@ def container_settings(given: Mapping[str, Any], sandbox: str, here: Path, time:
     """
     said = {name: value for name, value in given.items() if value not in (None, [], ())}
     if said and sandbox in WITHOUT:
-        raise UsageError(f"--isobench-{next(iter(said))} is about containers, and the sandbox {sandbox} has none: use --isobench-sandbox=docker")
-    values = {FIELDS.get(name, name): _read(name, value, here, time) for name, value in said.items()}
+        name = next(iter(said))
+        raise UsageError(f"--isobench-{name} is about containers, and the sandbox {sandbox} has none: use --isobench-sandbox=docker")
+    values = {FIELDS.get(name, name): _read(name, value, sandbox, here, time) for name, value in said.items()}
     try:
         return ContainerSettings.model_validate(values)
     except ValidationError as error:
@@ -46,7 +47,7 @@ def _shown(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _read(name: str, value: Any, here: Path, time: Callable[[str], float]) -> Any:
+def _read(name: str, value: Any, sandbox: str, here: Path, time: Callable[[str], float]) -> Any:
     try:
         if name in ("memory", "shm-size"):
             return megabytes(value)
@@ -55,7 +56,7 @@ def _read(name: str, value: Any, here: Path, time: Callable[[str], float]) -> An
     except ValueError as error:
         raise UsageError(f"--isobench-{name}={value}: {error}") from None
     if name == "mount":
-        return tuple(_mount(mount, here) for mount in value)
+        return tuple(_mount(mount, here if sandbox != "modal" else None) for mount in value)
     if name == "secret":
         return tuple(map(_secret, value))
     return value
@@ -69,11 +70,14 @@ def megabytes(text: str) -> int:
     return size
 
 
-def _mount(text: str, here: Path) -> str:
+def _mount(text: str, here: Path | None) -> str:
+    """Check a mount; without `here` it is a volume of somebody else's machine."""
     folder, colon, target = text.partition(":")
-    path = here / Path(folder).expanduser()
-    if not colon or not target.startswith("/"):
+    if not colon or not folder or not target.startswith("/"):
         raise UsageError(f"--isobench-mount={text}: give HOST:CONTAINER, such as ~/models:/models")
+    if here is None:
+        return text
+    path = here / Path(folder).expanduser()
     if not path.is_dir():
         raise UsageError(f"--isobench-mount={text}: there is no folder {path}")
     return f"{path.resolve()}:{target}"

@@ -41,7 +41,7 @@ OPTIONS: tuple[Option, ...] = (
         "or the name of a folder of recorded patches. Repeatable.",
     ),
     Option(name="attempts", metavar="N", help="Attempts of each agent at each task (default: as many as are recorded, else 1)"),
-    Option(name="sandbox", metavar="NAME", help="Where patches run: local, docker, modal, fake, or what a conftest registers (default: local)"),
+    Option(name="sandbox", metavar="NAME", help="Where patches run: local, docker, modal, fake, or a conftest's own (default: local)"),
     Option(name="time-budget", metavar="TIME", help="Measuring time for each task, such as 90, 5m or 1h (default: 300 seconds)"),
     Option(name="margin", metavar="SHARE", help="How much slower or faster still counts as equal, such as 0.05 or 5%% (default: 0.05)"),
     Option(name="confidence", metavar="SHARE", help="Confidence of every interval, such as 0.95 or 95%% (default: 0.95)"),

@@ -49,7 +49,8 @@ def _facts(result: Result) -> Iterator[str]:
         yield f"machine: {', '.join(_machine(result.machine))}"
     if result.isolation:
         kept = [name for name in ("filesystem", "network", "processes", "user", "limits") if getattr(result.isolation, name)]
-        yield f"isolation: {result.isolation.sandbox}, keeps apart {', '.join(kept) or 'nothing'}"
+        place = f" ({result.isolation.place})" if result.isolation.place else ""
+        yield f"isolation: {result.isolation.sandbox}{place}, keeps apart {', '.join(kept) or 'nothing'}"
     yield f"took {result.seconds:.1f} s{', taken over from the journal' if result.resumed else ''}"
 
 

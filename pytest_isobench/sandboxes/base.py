@@ -156,6 +156,8 @@ class Sandbox(ABC):
 
     isolation: Isolation
     supervisor: Supervisor
+    runs: bool = True
+    """Whether processes really run in it."""
 
     @abstractmethod
     def add(self, arm: str, version: Version, environment: Environment, *, patch: str | None = None) -> None:
@@ -208,6 +210,8 @@ class Needs:
     """How many arms it will hold."""
     seconds: float = 3600.0
     """How long it will be needed at most."""
+    gpu: str | None = None
+    """Model of the GPUs, such as H100."""
     devices: tuple[str, ...] = ()
     """GPUs of this machine that are leased to it, by index or id."""
     label: str = ""
@@ -228,6 +232,10 @@ class SandboxProvider(ABC):
     @abstractmethod
     def open(self, needs: Needs = STANDARD) -> Sandbox:
         """Make a sandbox. Raises `SandboxError` when the machine cannot, `NotEvaluableError` when it never could."""
+
+    def clean(self) -> list[str]:
+        """Remove what killed controllers of this machine left behind; returns what it was. `open` does so by itself."""
+        return []
 
     @abstractmethod
     def isolation(self) -> Isolation:

@@ -8,7 +8,7 @@ and with it everything in the container.
 from __future__ import annotations
 
 import socket
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from pytest_isobench.errors import NotEvaluableError, SandboxError, UsageError
@@ -52,7 +52,7 @@ class DockerProvider(SandboxProvider):
         try:
             reap(client)
             image = image_of(client, name, settings)
-            isolation = self._isolation(client, (f"image {name} ({image[7:19]}, {_megabytes(client, image)} MB)",))
+            isolation = self._isolation(client, f", image {name} ({image[7:19]}, {_megabytes(client, image)} MB)")
             options = container_options(settings, needs, image)
         except BaseException:
             client.close()
@@ -67,21 +67,22 @@ class DockerProvider(SandboxProvider):
         sandbox.on_close(client.close)
         return sandbox
 
-    def isolation(self) -> Isolation:
-        client = connect(self._settings)
-        try:
-            return self._isolation(client, ())
-        finally:
-            client.close()
+    def clean(self) -> list[str]:
+        with closing(connect(self._settings)) as client:
+            return reap(client)
 
-    def _isolation(self, client: docker.DockerClient, notes: tuple[str, ...]) -> Isolation:
+    def isolation(self) -> Isolation:
+        with closing(connect(self._settings)) as client:
+            return self._isolation(client, "")
+
+    def _isolation(self, client: docker.DockerClient, image: str) -> Isolation:
         with failures("ask the container engine for its version"):
             version = client.version()
         engine = "Podman" if is_podman(client) else "Docker"
         online = self._settings.network == "on"
-        warning = ("the patch under test can use the network (--isobench-network=on)",) if online else ()
-        told = (f"{engine} {version.get('Version', '')}", *notes, *warning)
-        return Isolation(sandbox=self.name, filesystem=True, network=not online, processes=True, user=True, limits=True, notes=told)
+        notes = ("the patch under test can use the network (--isobench-network=on)",) if online else ()
+        kept = {"filesystem": True, "network": not online, "processes": True, "user": True, "limits": True}
+        return Isolation(sandbox=self.name, place=f"{engine} {version.get('Version', '')}{image}", notes=notes, **kept)
 
 
 def container_options(settings: ContainerSettings, needs: Needs, image: str) -> dict[str, Any]:

@@ -80,11 +80,13 @@ class FakeSandbox(Sandbox):
     """Holds the arms' trees in a temporary folder."""
 
     supervisor: FakeSupervisor
+    runs = False
 
     def __init__(self, isolation: Isolation) -> None:
         self.isolation = isolation
         self.supervisor = FakeSupervisor()
         self._folder = Path(tempfile.mkdtemp(prefix="isobench-fake-"))
+        self._arms: set[str] = set()
 
     def add(self, arm: str, version: Version, environment: Environment, *, patch: str | None = None) -> None:  # noqa: ARG002 - nothing is installed
         tree = self._folder / arm
@@ -98,6 +100,7 @@ class FakeSandbox(Sandbox):
         self.supervisor.broken |= script.fail == "machine"
         if script.fail == "build":
             raise DoesNotBuildError(f"{FILE} says that this tree does not build")
+        self._arms.add(arm)
 
     def process(
         self,
@@ -110,11 +113,14 @@ class FakeSandbox(Sandbox):
         writable: bool = False,  # noqa: ARG002
         network: bool = False,  # noqa: ARG002
     ) -> Process:
+        if arm not in self._arms:
+            raise SandboxError(f"the sandbox has no arm {arm!r}; it has: {', '.join(sorted(self._arms)) or 'none'}")
         return Process(
             argv=tuple(argv), environment={**(variables or {}), LABEL: arm}, directory=str(self._folder / arm), cores=tuple(cores)
         )
 
     def close(self) -> None:
+        self.supervisor.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -125,6 +131,7 @@ class FakeSupervisor(Supervisor):
         self._residents: dict[str, Process] = {}
         self.broken = False
         """Whether the machine fails, whoever is run on it."""
+        self._closed = False
 
     def start(self, name: str, process: Process) -> None:
         self._require_machine()
@@ -173,6 +180,7 @@ class FakeSupervisor(Supervisor):
 
     def close(self) -> None:
         self._residents.clear()
+        self._closed = True
 
     def _take_turn(self, name: str, turn: Turn, timeout: float) -> Reply:
         process = self._residents[name]
@@ -188,6 +196,8 @@ class FakeSupervisor(Supervisor):
         return Reply(status="ok", payload=json.dumps([script.answer] * calls).encode(), seconds=seconds, cpu=seconds)
 
     def _require_machine(self) -> None:
+        if self._closed:
+            raise SandboxError("the sandbox is closed")
         if self.broken:
             raise SandboxError(f"{FILE} says that the machine fails here")
 

@@ -45,6 +45,9 @@ class LocalProvider(SandboxProvider):
         reap()
         return LocalSandbox(abilities, self._program(abilities))
 
+    def clean(self) -> list[str]:
+        return reap()
+
     def isolation(self) -> Isolation:
         abilities = probe()
         return isolation(abilities, confined=self._program(abilities) is not None)

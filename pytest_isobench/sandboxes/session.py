@@ -74,8 +74,9 @@ class Session:
         _clean(self.path, self._owner)
 
 
-def reap() -> None:
-    """Remove what controllers of this user left behind when they were killed."""
+def reap() -> list[str]:
+    """Remove what controllers of this user left behind when they were killed; returns the folders."""
+    removed = []
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         try:
             status = folder.lstat()
@@ -90,6 +91,8 @@ def reap() -> None:
         else:
             if owner.gone:
                 _reap_one(folder, owner)
+                removed.append(str(folder))
+    return removed
 
 
 def _reap_one(folder: Path, owner: Owner) -> None:

@@ -97,6 +97,7 @@ class LimitingContract(ContractBase):
     @pytest.mark.parametrize("place", ["$TMPDIR", "/tmp", "/dev/shm", "/dev"])  # noqa: S108 - inside the sandbox
     def test_disk_has_an_end(self, sandbox: Sandbox, place: str) -> None:
         require(sandbox, "filesystem")
+        require(sandbox, "limits")
         code = """
             import os, sys
             folder = os.path.expandvars(sys.argv[1])

@@ -13,7 +13,7 @@ from pytest_isobench.dataset.versions import Version
 from pytest_isobench.errors import DoesNotApplyError, DoesNotBuildError, SandboxError
 from pytest_isobench.models.task import Environment
 from pytest_isobench.sandboxes.base import Sandbox
-from pytest_isobench.testing.base import FILES, PATCH, SMALL, ContractBase, contents, require
+from pytest_isobench.testing.base import FILES, PATCH, SMALL, ContractBase, contents, require, require_processes
 
 DATA_PATCH = "--- a/data.txt\n+++ b/data.txt\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n"
 HALF_PATCH = DATA_PATCH + PATCH.replace("pristine", "something else")
@@ -100,6 +100,7 @@ class PlacingContract(ContractBase):
             sandbox.process(arm, ["true"], resources=SMALL)
 
     def test_failing_install_command_says_why(self, sandbox: Sandbox, arm: str, version: Version) -> None:
+        require_processes(sandbox)
         with pytest.raises(DoesNotBuildError, match="status 3:\nout\nno compiler"):
             sandbox.add(arm, version, Environment(install=("true", "echo out; echo no compiler >&2; exit 3")))
 

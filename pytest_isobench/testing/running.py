@@ -8,7 +8,7 @@ from pytest_isobench.dataset.versions import Version
 from pytest_isobench.errors import SandboxError
 from pytest_isobench.models.task import Environment
 from pytest_isobench.sandboxes.base import Sandbox, SandboxProvider, Stream
-from pytest_isobench.testing.base import NEEDS, SECRET, SMALL, ContractBase, free_core
+from pytest_isobench.testing.base import NEEDS, SECRET, SMALL, ContractBase, free_core, require_processes
 
 KNOWN = {"PATH", "HOME", "LANG", "TMPDIR", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PWD", "LC_CTYPE", "FROM_RECORD", "FROM_CALL"}
 """Variables that a candidate may have (`PWD` and `LC_CTYPE` come from the programs that start it)."""
@@ -25,6 +25,7 @@ class RunningContract(ContractBase):
         assert self.run(sandbox, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)").returncode in (-9, 128 + 9)
 
     def test_missing_program_is_no_lost_machine(self, sandbox: Sandbox) -> None:
+        require_processes(sandbox)
         result = sandbox.supervisor.run(sandbox.process("agent", ["no-such-program"], resources=SMALL), timeout=60)
         assert result.returncode != 0
         assert b"no-such-program" in result.stderr
@@ -36,6 +37,7 @@ class RunningContract(ContractBase):
         assert (result.timed_out, result.truncated) == (False, False)
 
     def test_output_is_handed_on_as_it_comes(self, sandbox: Sandbox) -> None:
+        require_processes(sandbox)
         heard: list[tuple[Stream, bytes]] = []
         script = "echo first; sleep 0.3; echo second; sleep 0.3; echo oops >&2"
         process = sandbox.process("agent", ["/bin/sh", "-c", script], resources=SMALL)
@@ -44,6 +46,7 @@ class RunningContract(ContractBase):
         assert (result.stdout, result.stderr) == (b"first\nsecond\n", b"oops\n")
 
     def test_endless_output_is_cut(self, sandbox: Sandbox) -> None:
+        require_processes(sandbox)
         process = sandbox.process("agent", ["{python}", "-c", "print('x' * 5_000_000)"], resources=SMALL)
         result = sandbox.supervisor.run(process, timeout=60, output_limit=1000)
         assert (len(result.stdout), result.truncated, result.returncode) == (1000, True, 0)
@@ -73,6 +76,7 @@ class RunningContract(ContractBase):
         assert self.tell(sandbox, "tell(sorted(os.sched_getaffinity(0)))", cores=[core]) == [core]
 
     def test_resident_worker_answers(self, sandbox: Sandbox) -> None:
+        require_processes(sandbox)
         process = sandbox.process("agent", ["{python}", "-I", "{worker}"], resources=SMALL)
         sandbox.supervisor.start("agent", process)
         replies = [sandbox.supervisor.ask("agent", "echo", b"", timeout=60) for _ in range(3)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pytest_isobench.testing.isolating import IsolatingContract
 from pytest_isobench.testing.limiting import LimitingContract
+from pytest_isobench.testing.moving import MovingContract
 from pytest_isobench.testing.placing import PlacingContract
 from pytest_isobench.testing.running import RunningContract
 
 
-class SandboxContract(PlacingContract, RunningContract, LimitingContract, IsolatingContract):
+class SandboxContract(PlacingContract, RunningContract, MovingContract, LimitingContract, IsolatingContract):
     """The whole contract. A test of what the provider does not claim to keep off (`Sandbox.isolation`) is skipped and says so."""

@@ -9,6 +9,7 @@ from pytest_isobench.errors import DoesNotApplyError, DoesNotBuildError, Sandbox
 from pytest_isobench.models.task import Environment, Resources
 from pytest_isobench.sandboxes.base import Turn
 from pytest_isobench.sandboxes.fake import CALL, FakeProvider
+from pytest_isobench.testing import SandboxContract
 
 
 @pytest.fixture
@@ -152,3 +153,12 @@ def test_isolation_says_that_nothing_is_run():
     isolation = FakeProvider().isolation()
     assert isolation.sandbox == "fake"
     assert "nothing is run" in isolation.notes[0]
+
+
+class TestContract(SandboxContract):
+    """What it does without running anything: place arms, refuse patches, close."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def provider(cls):
+        return FakeProvider()
