@@ -1,0 +1,28 @@
+"""Fixtures of the local Modal server; import `modal_server` into a conftest or a test module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from modal_server.server import ModalServer
+
+
+@pytest.fixture
+def modal_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModalServer]:
+    """A running server to which the Modal client of this process goes, as long as the test lasts."""
+    modal = pytest.importorskip("modal")
+    from modal_server.machine import why_not
+    from modal_server.server import ModalServer
+
+    if reason := why_not():
+        pytest.skip(reason)
+    with ModalServer() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield server
+        # the process-wide client forgets itself when it is closed, and the next test makes its own
+        modal.Client.from_env().close()
