@@ -95,10 +95,10 @@ class ControlPlane(Service):
     # secrets and volumes
 
     async def SecretGetOrCreate(self, request: Any) -> Any:
-        secret_id = request.deployment_name or identifier("st")
-        if not request.deployment_name or request.env_dict:
-            self.world.secrets[secret_id] = dict(request.env_dict)
-        self._require(request, secret_id in self.world.secrets, f"secret {secret_id!r}")
+        name = request.deployment_name
+        self._require(request, not name or f"st-{name}" in self.world.secrets, f"secret {name!r}")
+        secret_id = f"st-{name}" if name else identifier("st")
+        self.world.secrets.setdefault(secret_id, dict(request.env_dict))
         return pb.SecretGetOrCreateResponse(secret_id=secret_id)
 
     async def VolumeGetOrCreate(self, request: Any) -> Any:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from modal_server.processes import CHUNK, Process
+from modal_server.processes import Process
 
 PATH = f"{sys.base_exec_prefix}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """The interpreter that runs the tests comes first, like an image's own; the tests' packages are not in it."""
@@ -42,7 +41,7 @@ class Machine:
         mounts = [f"{source}={target}" for target, source in binds.items()]
         argv = [*DIE_WITH_US, *namespaces, "bash", str(INIT), str(folder), str(ready), str(TOOLS), *mounts, "--"]
         try:
-            main = await _spawn([*argv, *(command or ("sleep", "infinity"))], variables, pass_fds=(ready,))
+            main = await Process.start([*argv, *(command or ("sleep", "infinity"))], environment(variables), pass_fds=(ready,))
         finally:
             os.close(ready)
         # the read ends when init is ready or, without an answer, when it has failed
@@ -60,29 +59,12 @@ class Machine:
         pid = self.main.pid
         enter = ["nsenter", f"--target={pid}", "--mount", "--uts", "--ipc", "--net", "--root", f"--pid=/proc/{pid}/ns/pid_for_children"]
         script = 'cd "$0" && exec "$@"'
-        return await _spawn([*enter, "--", *DIE_WITH_US, "setsid", "sh", "-c", script, workdir, *command], variables, quiet=quiet)
+        argv = [*enter, "--", *DIE_WITH_US, "setsid", "sh", "-c", script, workdir, *command]
+        return await Process.start(argv, environment(variables), quiet=quiet)
 
     def kill(self) -> None:
         """Kill the machine with everything in it; works from any thread."""
         self.main.kill()
-
-
-async def _spawn(
-    argv: Sequence[str], variables: Mapping[str, str], *, pass_fds: tuple[int, ...] = (), quiet: tuple[bool, bool] = (False, False)
-) -> Process:
-    pipes = [subprocess.DEVNULL if silent else subprocess.PIPE for silent in quiet]
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=subprocess.PIPE,
-        stdout=pipes[0],
-        stderr=pipes[1],
-        env=environment(variables),
-        cwd="/",
-        pass_fds=pass_fds,
-        start_new_session=True,
-        limit=CHUNK,
-    )
-    return Process(process)
 
 
 @cache

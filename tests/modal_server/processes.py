@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import tempfile
-from collections.abc import AsyncIterator
+from asyncio.subprocess import SubprocessStreamProtocol
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 CHUNK = 256 * 1024
 
@@ -46,11 +48,36 @@ class Spool:
         self._file.close()
 
 
+class Ending(SubprocessStreamProtocol):
+    """Notes the end of a process when it ends; asyncio's own `wait` also waits for whoever inherited its output."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=CHUNK, loop=asyncio.get_running_loop())
+        self.exited = asyncio.Event()
+
+    def process_exited(self) -> None:
+        super().process_exited()
+        self.exited.set()
+
+
 class Process:
     """A running process, its input by offset and its output as spools."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    @classmethod
+    async def start(
+        cls, argv: Sequence[str], variables: Mapping[str, str], *, quiet: tuple[bool, bool] = (False, False), pass_fds: tuple[int, ...] = ()
+    ) -> Process:
+        """Start a program in its own session; quiet says whether its stdout and stderr are thrown away."""
+        output, errors = (subprocess.DEVNULL if silent else subprocess.PIPE for silent in quiet)
+        loop = asyncio.get_running_loop()
+        transport, ending = await loop.subprocess_exec(
+            Ending, *argv, stdout=output, stderr=errors, env=dict(variables), cwd="/", pass_fds=pass_fds, start_new_session=True
+        )
+        return cls(asyncio.subprocess.Process(transport, ending, loop), ending)
+
+    def __init__(self, process: asyncio.subprocess.Process, ending: Ending) -> None:
         self._process = process
+        self._ending = ending
         self.pid = process.pid
         self.stdout = Spool(process.stdout)
         self.stderr = Spool(process.stderr)
@@ -81,7 +108,9 @@ class Process:
 
     async def wait(self) -> int:
         """Wait for the process's end, not for that of its output."""
-        return await self._process.wait()
+        await self._ending.exited.wait()
+        assert self.returncode is not None
+        return self.returncode
 
     def kill(self) -> None:
         """Kill it now; nothing happens when it has ended."""

@@ -92,7 +92,7 @@ class ModalServer:
 
     def add_secret(self, name: str, values: dict[str, str]) -> None:
         """Have a secret that `Secret.from_name` finds."""
-        self._world.secrets[name] = values
+        self._world.secrets[f"st-{name}"] = values
 
     def lose_worker(self) -> None:
         """End the machine of all sandboxes and its router, so that connections to it are refused."""
