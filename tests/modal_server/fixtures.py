@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,11 @@ def modal_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModalServer]:
     if reason := why_not():
         pytest.skip(reason)
     with ModalServer() as server:
+        for name in [name for name in os.environ if name.startswith("MODAL_")]:
+            monkeypatch.delenv(name)
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
+        # a process has one client, which forgets itself when it is closed: before the test for an older one's sake
+        modal.Client.from_env().close()
         yield server
-        # the process-wide client forgets itself when it is closed, and the next test makes its own
         modal.Client.from_env().close()

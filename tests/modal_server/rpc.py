@@ -77,7 +77,9 @@ class Service:
                 async for answer in act(await stream.recv_message()):
                     await stream.send_message(answer)
             else:
-                await stream.send_message(await self._once(act, await stream.recv_message(), metadata.get("x-idempotency-key", "")))
+                answer = await self._once(act, await stream.recv_message(), metadata.get("x-idempotency-key"))
+                self.world.faults.meet(method.name, late=True)
+                await stream.send_message(answer)
 
         return Handler(
             serve,
@@ -86,12 +88,11 @@ class Service:
             GetMessageClass(method.output_type),
         )
 
-    async def _once(self, act: Any, request: Any, key: str) -> Any:
+    async def _once(self, act: Any, request: Any, key: str | None) -> Any:
         """Serve a call; a repetition of one whose answer was lost has the same key, and gets the same answer."""
-        answer = self._answers.pop(key, None) or await act(request)
-        try:
-            self.world.faults.meet(act.__name__, late=True)
-        except GRPCError:
+        if key not in self._answers:
+            answer = await act(request)
+            if key is None:
+                return answer
             self._answers[key] = answer
-            raise
-        return answer
+        return self._answers[key]

@@ -19,7 +19,7 @@ from modal_server.control import ControlPlane
 from modal_server.faults import Faults
 from modal_server.records import Image, Sandbox, Volume
 from modal_server.router import CommandRouter
-from modal_server.rpc import World
+from modal_server.rpc import Service, World
 
 WINDOW = 64 * 2**20
 """Bytes that may be under way; the client has the same."""
@@ -35,15 +35,18 @@ def _listen() -> socket.socket:
 class Line(Server):
     """A gRPC server that ends its connections when it ends; grpclib's own leaves that to the client."""
 
+    def __init__(self, service: Service) -> None:
+        super().__init__([service], config=Configuration(http2_connection_window_size=WINDOW, http2_stream_window_size=WINDOW))
+        self._protocols: list[H2Protocol] = []
+
     def _protocol_factory(self) -> H2Protocol:
-        protocol = super()._protocol_factory()
-        self.__dict__.setdefault("protocols", []).append(protocol)
-        return protocol
+        self._protocols.append(super()._protocol_factory())
+        return self._protocols[-1]
 
     async def hang_up(self) -> None:
         """Answer nothing more, and end all connections."""
         self.close()
-        for protocol in self.__dict__.get("protocols", []):
+        for protocol in self._protocols:
             protocol.connection.close()
         await self.wait_closed()
 
@@ -115,6 +118,8 @@ class ModalServer:
         if self._thread.is_alive():
             self._started.result().call_soon_threadsafe(self._stop.set)
             self._thread.join()
+        for place in self._sockets:
+            place.close()
         shutil.rmtree(self._world.folder, ignore_errors=True)
 
     def __enter__(self) -> ModalServer:
@@ -130,8 +135,7 @@ class ModalServer:
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
         self._world.router_url = self._urls[1]
-        configuration = Configuration(http2_connection_window_size=WINDOW, http2_stream_window_size=WINDOW)
-        lines = [Line([service(self._world)], config=configuration) for service in (ControlPlane, CommandRouter)]
+        lines = [Line(ControlPlane(self._world)), Line(CommandRouter(self._world))]
         self._router = lines[1]
         for line, place in zip(lines, self._sockets, strict=True):
             await line.start(sock=place)
