@@ -15,6 +15,8 @@ from modal_server.records import Image, Sandbox, State, Volume, identifier
 from modal_server.rpc import Service
 
 CREATE_IF_MISSING = pb.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
+EVER_BUILT: dict[str, Image] = {}
+"""Images of all servers of this process: the client keeps its default image for as long as the process lives."""
 OUTCOMES = {
     State.TERMINATED: pb.GenericResult.GENERIC_STATUS_TERMINATED,
     State.TIMED_OUT: pb.GenericResult.GENERIC_STATUS_TIMEOUT,
@@ -66,12 +68,12 @@ class ControlPlane(Service):
 
     async def ImageGetOrCreate(self, request: Any) -> Any:
         asked = request.image
-        base = self.world.images[asked.base_images[0].image_id] if asked.base_images else None
+        base = EVER_BUILT[asked.base_images[0].image_id] if asked.base_images else None
         commands = tuple(asked.dockerfile_commands)
         secrets, registry_secret = tuple(asked.secret_ids), asked.image_registry_config.secret_id
         image = Image(identifier("im"), commands, base, secrets, registry_secret, self._build_error(commands))
         known = next((old for old in self.world.images.values() if old.commands == commands and old.base == base and not old.error), image)
-        self.world.images[known.id] = known
+        self.world.images[known.id] = EVER_BUILT[known.id] = known
         return pb.ImageGetOrCreateResponse(image_id=known.id)
 
     async def ImageJoinStreaming(self, request: Any) -> AsyncIterator[Any]:
@@ -160,7 +162,7 @@ class ControlPlane(Service):
             version=version,
             app_id=request.app_id,
             command=tuple(definition.entrypoint_args),
-            image=self.world.images[definition.image_id],
+            image=EVER_BUILT[definition.image_id],
             gpu=f"{gpu.gpu_type}:{gpu.count}" if gpu.gpu_type else "",
             tags={tag.tag_name: tag.tag_value for tag in request.tags},
             timeout=definition.timeout_secs,

@@ -56,8 +56,12 @@ def test_sandbox_is_recorded_as_asked(modal_server: ModalServer, create: Create)
     assert record.network_blocked
     assert record.secrets == {"KEY": "v"}
     assert record.image.history == ("FROM python:3.11-slim", "FROM base", "RUN pip install numpy")
-    assert record.state is State.RUNNING
-    sandbox.terminate()
+    assert record.state == State.RUNNING
+
+
+def test_cost_ends_with_the_sandbox(modal_server: ModalServer, create: Create) -> None:
+    create().terminate()
+    [record] = modal_server.sandboxes
     cost = record.cost_seconds
     assert record.state is State.TERMINATED
     assert cost > 0
@@ -120,7 +124,9 @@ def test_volume_outlives_a_sandbox(create: Create) -> None:
 
 
 def test_files(create: Create) -> None:
-    files = create().filesystem
+    sandbox = create()
+    # the client's files know their sandbox only as long as somebody else holds it
+    files = sandbox.filesystem
     files.write_bytes(b"x" * 2**20, "/made/for/it")
     assert files.read_bytes("/made/for/it") == b"x" * 2**20
     assert [(entry.name, entry.size) for entry in files.list_files("/made/for")] == [("it", 2**20)]
@@ -161,7 +167,7 @@ def test_big_frame(create: Create) -> None:
 
 def test_both_directions_at_once(create: Create) -> None:
     talk, body = Duplex(echo(create())), os.urandom(2**20)
-    writer = threading.Thread(target=lambda: [talk.send(body) for _ in range(5)])
+    writer = threading.Thread(target=lambda: list(map(talk.send, [body] * 5)))
     writer.start()
     assert all(talk.receive() == body for _ in range(5))
     writer.join()
