@@ -320,6 +320,26 @@ def test_router_that_forgets_an_ended_sandbox(create: Create, modal_server: Moda
         Duplex(process).receive()
 
 
+def test_stream_that_breaks_for_good_ends_by_the_readers_deadline(create: Create, modal_server: ModalServer) -> None:
+    talk = Duplex(process := echo(create()))
+    modal_server.faults.break_stdio(after_bytes=5)
+    talk.send(b"far too long")
+    with pytest.raises(TimeoutError, match="5 of 8 bytes"):
+        talk.receive(0.5)
+    assert process.poll() is None
+
+
+def test_lost_worker_is_known_to_the_control_plane_only(create: Create, modal_server: ModalServer) -> None:
+    sandbox = create()
+    process = echo(sandbox)
+    modal_server.lose_worker()
+    sandbox.wait()
+    assert sandbox.poll() == 137
+    # the client would go on asking the worker: 10 seconds for most questions, for good when it waits for an exit code
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(process.wait.aio(), 0.5))
+
+
 def test_exec_timeout(create: Create, modal_server: ModalServer) -> None:
     sandbox = create()
     process = echo(sandbox, timeout=1)
