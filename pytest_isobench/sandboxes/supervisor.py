@@ -281,7 +281,7 @@ def sweep(spec: dict[str, Any]) -> None:
     if pid == 0:
         try:
             become(spec)
-            for path in places:
+            for path in dict.fromkeys(places):
                 remove(path)
         finally:
             os._exit(0)
@@ -297,10 +297,7 @@ def scan(path: str) -> list[os.DirEntry[str]]:
 
 def remove(path: str) -> None:
     """Remove a file or a folder with all that is in it, whatever its modes; what cannot be removed stays."""
-    if os.path.islink(path) or not os.path.isdir(path):
-        os.remove(path)
-        return
-    command = ["chmod -R u+rwX -- \"$1\"; exec rm -rf --one-file-system -- \"$1\"", "sh", path]
+    command = ["chmod -R u+rwX -- \"$1\"; exec rm -rf -- \"$1\"", "sh", path]
     subprocess.call(["/bin/sh", "-c", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
 
 

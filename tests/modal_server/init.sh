@@ -33,6 +33,7 @@ while [ "$1" != -- ]; do
 done
 shift
 mount -t tmpfs -o mode=1777 tmpfs tmp
+chmod 711 root # what is installed there is for everybody, as in an image
 mkdir -p mnt
 pivot_root . mnt
 cd /

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -261,3 +263,35 @@ def test_the_request_itself_costs_next_to_nothing(supervisor):
     echo = median(supervisor.ask("a", "echo", b"", timeout=5).seconds for _ in range(30))
     work = median(turn["a"].seconds for turn in play(supervisor, [3_000_000], "a", turns=5))
     assert echo < work / 20
+
+
+MESS = """
+import os
+os.makedirs(os.environ["TMPDIR"] + "/" + "/".join("d" * 40))
+os.mkdir(os.environ["TMPDIR"] + "/closed", 0)
+for number in range(3):
+    open(f"{os.environ['SHARED']}/mine{number}", "w").close()
+os.mkdir(os.environ["SHARED"] + "/folder", 0)
+"""
+
+
+def test_what_a_process_leaves_is_swept_up_and_what_others_left_is_not(supervisor, tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("needs root, for files of different users")
+    tmp_path = Path(tempfile.mkdtemp())
+    shared, temporary = tmp_path / "shared", tmp_path / "own"
+    for folder in (tmp_path, shared):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o1777)
+    (shared / "others").touch()
+    variables = {"PATH": os.environ["PATH"], "TMPDIR": str(temporary), "SHARED": str(shared)}
+    argv = ("/usr/bin/python3", "-I", "-c", MESS)
+    messy = Process(
+        argv=argv, environment=variables, directory="/", user=61180, keep=False, temporary=str(temporary), swept=(str(shared), "/nonexistent")
+    )
+    for _ in range(2):
+        result = supervisor.run(messy, timeout=20)
+        assert (result.returncode, result.stderr) == (0, b"")
+        assert [path.name for path in shared.iterdir()] == ["others"]
+        assert not temporary.exists()
+    shutil.rmtree(tmp_path)
