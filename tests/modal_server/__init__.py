@@ -9,6 +9,10 @@
 
 What it does not do: build images (every image is this machine's system, seen copy-on-write), limit memory or processors,
 offer GPUs, functions, snapshots or tunnels. A sandbox whose network is open shares the network of this machine.
+
+Not known of the real service, and chosen here: a program that is not there ends with 127; a call about an ended sandbox finds its
+processes, dead by signal 9 (or nothing, with `faults.forget_ended`); a V2 sandbox without capacity is created, and its first exec
+waits; input that a process does not read holds `drain` up; whoever inherits a process's output keeps that stream open.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from modal_proto import api_pb2 as pb
 from modal_server.records import Image, Sandbox, State, Volume, identifier
 from modal_server.rpc import Service
 
-CREATE_IF_MISSING = pb.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
 EVER_BUILT: dict[str, Image] = {}
 """Images of all servers of this process: the client keeps its default image for as long as the process lives."""
 OUTCOMES = {
