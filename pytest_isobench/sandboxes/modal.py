@@ -6,15 +6,15 @@ the supervisor is started beside it and keeps the clock there.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
+import secrets
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -39,12 +39,14 @@ T = TypeVar("T")
 APP = "isobench"
 """The app that holds all sandboxes."""
 TAG, HOST, OWNER, STARTED, BOOT = "isobench", "isobench-host", "isobench-pid", "isobench-started", "isobench-boot"
+TOKEN = "isobench-token"  # noqa: S105 - the name of a tag by which one sandbox is found again
 NOT_HERE = ("engine", "platform", "pull", "cpuset", "pids", "shm_mb", "gpus")
 """Settings that Modal has no counterpart for."""
 ATTEMPTS = 4
 """How often a transient failure is met before it counts."""
 PAUSE = 1.0
 """Seconds before the second attempt; doubled each time."""
+LONGEST_PAUSE = 30.0
 REAP = 60.0
 """Seconds that looking for leftovers may take."""
 LONGEST_LIFE = 24 * 3600
@@ -113,6 +115,7 @@ class ModalContainer(Container):
         self._settings, self._needs, self._gpu = settings, needs, gpu_spec(needs)
         self._life = min(LONGEST_LIFE, int(settings.life or needs.seconds))
         self._sandbox: modal.Sandbox | None = None
+        self._token = secrets.token_hex(8)
         self._begun = time.monotonic()
         deadline = self._begun + settings.wait
         try:
@@ -126,8 +129,19 @@ class ModalContainer(Container):
     def _create(self, deadline: float) -> None:
         api = client()
         with failures("make a sandbox on Modal"):
-            app = patiently(lambda: api.App.lookup(APP, create_if_missing=True), deadline)
-            self._sandbox = patiently(lambda: api.Sandbox.create("sleep", "infinity", app=app, **self._options(api)), deadline)
+            app = patiently(lambda: api.App.lookup.aio(APP, create_if_missing=True), deadline)
+            options = self._options(api)
+            try:
+                self._sandbox = patiently(lambda: api.Sandbox.create.aio("sleep", "infinity", app=app, **options), deadline)
+            except BaseException:
+                self._abandon(api, app)
+                raise
+
+    def _abandon(self, api: Any, app: Any) -> None:
+        """End what was made although the answer never came."""
+        with suppress(SandboxError), failures("end a sandbox"):
+            for sandbox in api.Sandbox.list(app_id=app.app_id, tags={TOKEN: self._token}):
+                sandbox.terminate()
 
     def _options(self, api: Any) -> dict[str, Any]:
         """Return what the sandbox is asked to be: room for all arms, and a life that covers the campaign."""
@@ -135,7 +149,7 @@ class ModalContainer(Container):
         memory = settings.memory_mb or needs.arms * needs.resources.memory_mb + OWN_MEMORY
         return {
             "image": _image(api, settings, needs),
-            "tags": tags(),
+            "tags": {**tags(), TOKEN: self._token},
             "timeout": self._life,
             "gpu": self._gpu,
             "cpu": settings.cpus or float(needs.resources.cpus),
@@ -149,13 +163,11 @@ class ModalContainer(Container):
         """Start the supervisor; a sandbox that gets no machine in time is given up."""
         sandbox = self._sandbox
         assert sandbox is not None
-
-        def start() -> SupervisorClient:
-            channel = RemoteChannel(sandbox.exec(*boot_command(self.python), text=False), self._explain)
-            channel.send(PROGRAM.read_bytes())
-            return SupervisorClient(channel, patience=max(30.0, deadline - time.monotonic()))
-
-        return within(start, deadline, f"Modal had no free machine{f' with {self._gpu}' if self._gpu else ''}")
+        problem = f"Modal had no free machine{f' with {self._gpu}' if self._gpu else ''}"
+        process = within(lambda: sandbox.exec.aio(*boot_command(self.python), text=False), deadline, problem)
+        channel = RemoteChannel(process, self._explain)
+        channel.send(PROGRAM.read_bytes())
+        return SupervisorClient(channel, patience=max(30.0, deadline - time.monotonic()))
 
     def place(self) -> str:
         """Say what it is: the sandbox, its GPU as the driver tells it, and what an hour costs about."""
@@ -205,7 +217,7 @@ def reap() -> list[str]:
     """End the sandboxes that killed controllers of this machine left behind, once per process; returns their ids."""
     api = client()
     with failures("look for sandboxes that were left behind"):
-        app = patiently(lambda: api.App.lookup(APP, create_if_missing=True), time.monotonic() + REAP)
+        app = patiently(lambda: api.App.lookup.aio(APP, create_if_missing=True), time.monotonic() + REAP)
         found = list(api.Sandbox.list(app_id=app.app_id, tags={TAG: "1", HOST: _host()}))
         return [_terminate(sandbox) for sandbox in found if _gone(sandbox)]
 
@@ -234,34 +246,32 @@ def failures(doing: str) -> Iterator[None]:
         raise SandboxError(f"could not {doing}: {type(error).__name__}: {error}") from error
 
 
-def patiently(work: Callable[[], T], deadline: float) -> T:
+def patiently(work: Callable[[], Coroutine[Any, Any, T]], deadline: float) -> T:
     """Try again what failed for a moment only: some times, or until the deadline where a machine may become free."""
     api = client().exception
-    pause = PAUSE
-    for attempt in range(1, 10_000):
+    pause, attempt = PAUSE, 1
+    while True:
         try:
             return within(work, deadline, "Modal did not answer")
-        except api.ResourceExhaustedError:
-            if time.monotonic() + pause > deadline:
-                raise
-        except (api.ServiceError, api.ConnectionError, api.InternalError):
-            if attempt >= ATTEMPTS or time.monotonic() + pause > deadline:
+        except (api.ResourceExhaustedError, api.ServiceError, api.ConnectionError, api.InternalError) as error:
+            spent = attempt >= ATTEMPTS and not isinstance(error, api.ResourceExhaustedError)
+            if spent or time.monotonic() + pause > deadline:
                 raise
         time.sleep(pause)
-        pause = min(30.0, 2 * pause)
-    raise AssertionError("unreachable")
+        pause, attempt = min(LONGEST_PAUSE, 2 * pause), attempt + 1
 
 
-def within(work: Callable[[], T], deadline: float, problem: str) -> T:
-    """Do something in a thread, and give it up at the deadline."""
-    pool = ThreadPoolExecutor(1, thread_name_prefix="isobench-modal")
-    begun = time.monotonic()
+def within(work: Callable[[], Coroutine[Any, Any, T]], deadline: float, problem: str) -> T:
+    """Do something, and give it up at the deadline: what Modal began for it is taken back."""
+    seconds = max(0.1, deadline - time.monotonic())
+
+    async def bounded() -> T:
+        return await asyncio.wait_for(work(), seconds)
+
     try:
-        return pool.submit(work).result(timeout=max(0.1, deadline - begun))
-    except FutureTimeoutError:
-        raise SandboxError(f"{problem} within {deadline - begun:.0f} s (--isobench-wait)") from None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        return asyncio.run(bounded())
+    except TimeoutError:
+        raise SandboxError(f"{problem} within {seconds:.0f} s (--isobench-wait)") from None
 
 
 @contextmanager

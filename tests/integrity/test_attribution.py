@@ -31,7 +31,7 @@ class Fragile(FakeProvider):
     def __init__(self, breaks: Breaks = lambda *_: False, *, adding: str = "") -> None:
         self.breaks, self.adding, self.begun, self.opened = breaks, adding, 0, 0
 
-    def open(self, needs: Needs = STANDARD) -> FakeSandbox:  # noqa: ARG002
+    def open(self, needs: Needs = STANDARD) -> FakeSandbox:
         self.opened += 1
         sandbox = FragileSandbox(self.isolation())
         sandbox.supervisor = FragileSupervisor(self)

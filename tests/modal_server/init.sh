@@ -33,6 +33,12 @@ while [ "$1" != -- ]; do
 done
 shift
 mount -t tmpfs -o mode=1777 tmpfs tmp
+if [ -n "$SERVER_GPU" ]; then # what stands for the driver
+    mkdir -p usr/local/bin
+    printf '#!/bin/sh\necho "NVIDIA %s, 550.54, 1980 MHz, 35"\n' "${SERVER_GPU%:*}" > usr/local/bin/nvidia-smi
+    chmod 755 usr/local/bin/nvidia-smi
+fi
+unset SERVER_GPU
 chmod 711 root # what is installed there is for everybody, as in an image
 mkdir -p mnt
 pivot_root . mnt

@@ -33,15 +33,17 @@ class Machine:
 
     @classmethod
     async def start(
-        cls, folder: Path, command: Sequence[str], variables: Mapping[str, str], *, binds: Mapping[str, Path], network: bool
+        cls, folder: Path, command: Sequence[str], variables: Mapping[str, str], *, binds: Mapping[str, Path], network: bool, gpu: str = ""
     ) -> Machine:
-        """Start a machine in an empty folder; binds are folders of this machine at paths in the sandbox."""
+        """Start a machine in an empty folder; binds are folders of this machine at paths in the sandbox. A GPU is there by name only."""
         reader, ready = os.pipe()
         namespaces = NAMESPACES if network else (*NAMESPACES, "--net")
         mounts = [f"{source}={target}" for target, source in binds.items()]
         argv = [*DIE_WITH_US, *namespaces, "bash", str(INIT), str(folder), str(ready), str(TOOLS), *mounts, "--"]
         try:
-            main = await Process.start([*argv, *(command or ("sleep", "infinity"))], environment(variables), pass_fds=(ready,))
+            main = await Process.start(
+                [*argv, *(command or ("sleep", "infinity"))], environment({**variables, "SERVER_GPU": gpu}), pass_fds=(ready,)
+            )
         finally:
             os.close(ready)
         # the read ends when init is ready or, without an answer, when it has failed

@@ -127,7 +127,8 @@ class Sandbox:
                 return
             self.folder.mkdir()
             binds = {target: volume.folder for target, volume in self.volumes.items()}
-            self.machine = await Machine.start(self.folder, self.command, self.secrets, binds=binds, network=not self.network_blocked)
+            network = not self.network_blocked
+            self.machine = await Machine.start(self.folder, self.command, self.secrets, binds=binds, network=network, gpu=self.gpu)
             self.state, self.started = State.RUNNING, time.time()
             self._life = asyncio.create_task(self._live(self.machine))
 

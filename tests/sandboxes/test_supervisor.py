@@ -286,9 +286,8 @@ def test_what_a_process_leaves_is_swept_up_and_what_others_left_is_not(superviso
     (shared / "others").touch()
     variables = {"PATH": os.environ["PATH"], "TMPDIR": str(temporary), "SHARED": str(shared)}
     argv = ("/usr/bin/python3", "-I", "-c", MESS)
-    messy = Process(
-        argv=argv, environment=variables, directory="/", user=61180, keep=False, temporary=str(temporary), swept=(str(shared), "/nonexistent")
-    )
+    swept = (str(shared), "/nonexistent")
+    messy = Process(argv=argv, environment=variables, directory="/", user=61180, temporary=str(temporary), swept=swept)
     for _ in range(2):
         result = supervisor.run(messy, timeout=20)
         assert (result.returncode, result.stderr) == (0, b"")
