@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 NAME = "images"
 TEMPLATES, OVERRIDES, LOGS = Path("fixtures/images"), Path("fixtures/overrides.yaml"), Path("reports/images")
 PREFIX = "isobench"
+WIDTH = 160
+"""Columns of the table where no terminal shows it."""
 SHORT = 12
 """Characters of a digest that tell one from another."""
 STATES = {"fresh": "green", "stale": "yellow", "unneeded": "dim", "unknown": "yellow"}
@@ -307,22 +310,18 @@ def _each(work: Work, jobs: int, do: Callable[[Recipe], str], stop: Callable[[],
             for done, future in enumerate(as_completed(futures), 1):
                 recipe = futures[future]
                 try:
-                    said = [f"{recipe.task} {future.result()}: {work.prefix}:{recipe.own_tag}"]
+                    first, *more = [f"{recipe.task} {future.result()}: {work.prefix}:{recipe.own_tag}"]
                 except IsobenchError as error:
                     failures += 1
-                    said = ["FAILED " + line if not i else f"    {line}" for i, line in enumerate(str(error).splitlines())]
-                for line in _progress(said, done, len(recipes)):
-                    print(line.rstrip() if line.startswith("    ") else work.on.clean(line), flush=True)
+                    first, *more = f"FAILED {error}".splitlines()
+                print(work.on.clean(f"[{done}/{len(recipes)}] {first}"), flush=True)
+                for line in more:
+                    print(f"    {work.on.clean(line)}", flush=True)
         except BaseException:
             stop()
             pool.shutdown(cancel_futures=True)
             raise
     return 1 if failures else 0
-
-
-def _progress(lines: Sequence[str], done: int, number: int) -> Iterator[str]:
-    yield f"[{done}/{number}] {lines[0]}"
-    yield from lines[1:]
 
 
 def _push(engine: DockerClient, prefix: str, recipe: Recipe) -> None:
@@ -375,8 +374,10 @@ def _print_table(images: Sequence[Stored], work: Work) -> None:
     for image in images:
         created = datetime.datetime.fromtimestamp(image.created, datetime.UTC).strftime("%Y-%m-%d %H:%M")
         state = _state(image, work.plan)
-        tags = "\n".join(work.on.clean(tag) for tag in sorted(image.tags)) or "-"
+        tags = "\n".join(work.on.clean(tag.removeprefix(f"{work.prefix}:")) for tag in sorted(image.tags)) or "-"
         cells = (work.on.clean(image.task) or "-", tags, decimal(image.own), decimal(image.shared), created, image.digest[:SHORT])
         table.add_row(*map(Text, cells), Text(state, style=STATES[state] if work.on.color else ""))
-    console = Console(width=max(work.on.width, 100), color_system="standard" if work.on.color else None, highlight=False)
+    console = Console(
+        width=work.on.width if sys.stdout.isatty() else WIDTH, color_system="standard" if work.on.color else None, highlight=False
+    )
     console.print(table)

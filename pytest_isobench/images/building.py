@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 KEPT = 400
 """Lines of a log that are looked at for the cause of a failure."""
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _BUILT = re.compile(r"Successfully built (?P<id>[0-9a-f]{12,64})\b")
 
 State = Literal["built", "fresh", "kept"]
@@ -81,7 +82,9 @@ class Builder:
         with self.log_of(recipe).open("w", encoding="utf-8") as log:
             base = self._make_own(recipe, log) if recipe.dockerfile else None
             with closing(our_context(recipe.text(base), recipe.files())) as context:
-                return self._run(recipe, log, context, DOCKERFILE, recipe.labels())
+                # Tagged by the engine as soon as it is there: what has no tag may be pruned by somebody else.
+                name = f"{self.prefix}:{recipe.own_tag}"
+                return self._run(recipe, log, context, DOCKERFILE, recipe.labels(), name)
 
     def _make_own(self, recipe: Recipe, log: IO[str]) -> str:
         """Build what the repository's own Dockerfile says, and return the image's id."""
@@ -90,12 +93,15 @@ class Builder:
         with closing(tree_context(recipe.tree.path)) as context:
             return self._run(recipe, log, context, recipe.dockerfile, {OWN: recipe.digest, TASK: recipe.task})
 
-    def _run(self, recipe: Recipe, log: IO[str], context: IO[bytes], dockerfile: str, labels: dict[str, str]) -> str:
+    def _run(
+        self, recipe: Recipe, log: IO[str], context: IO[bytes], dockerfile: str, labels: dict[str, str], tag: str | None = None
+    ) -> str:
         events = self.client.api.build(
             fileobj=context,
             custom_context=True,
             dockerfile=dockerfile,
             labels=labels,
+            tag=tag,
             platform=recipe.platform,
             rm=True,
             forcerm=True,
@@ -129,7 +135,7 @@ def _read(events: Iterator[dict[str, Any]]) -> Iterator[tuple[str, bool, str]]:
             yield redact(f"{event['error']}\n"), True, ""
         elif text := event.get("stream"):
             found = _BUILT.search(text)
-            yield redact(text), False, found["id"] if found else ""
+            yield redact(_COLOUR.sub("", text)), False, found["id"] if found else ""
         elif image := (event.get("aux") or {}).get("ID"):
             yield "", False, str(image)
         elif status := event.get("status"):

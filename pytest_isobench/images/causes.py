@@ -84,5 +84,5 @@ def name_cause(log: str) -> Cause:
 
 
 def last_lines(lines: Iterable[str], number: int = SHOWN_LINES) -> str:
-    """Return the end of a log, without empty lines."""
-    return "\n".join([line.rstrip() for line in lines if line.strip()][-number:])
+    """Return the end of a log, without empty lines and the engine's names of layers."""
+    return "\n".join([line.rstrip() for line in lines if line.strip() and not line.startswith(" ---> ")][-number:])

@@ -20,7 +20,7 @@ from pytest_isobench.models.base import Record
 LIMIT = 4 * 2**20
 """Bytes of the largest file."""
 
-Line = Annotated[str, Field(pattern=r"^[^\r\n\0]*$")]
+Line = Annotated[str, Field(pattern=r"^[^\r\n\x00]*$")]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Strategy = Literal["requirements", "dockerfile"]
 
@@ -30,7 +30,9 @@ class Override(Record):
 
     reason: str = Field("", description="Why; for people.")
     strategy: Strategy = Field("requirements", description="Build from our template, or on the repository's own Dockerfile.")
-    dockerfile: str = Field("Dockerfile", pattern=r"^[^/\s][^\r\n\0]*$", description="Path of the repository's own Dockerfile in its tree.")
+    dockerfile: str = Field(
+        "Dockerfile", pattern=r"^[^/\s][^\r\n\x00]*$", description="Path of the repository's own Dockerfile in its tree."
+    )
     base: str | None = Field(None, pattern=r"^[^\s-]\S*$", description="Image to start from.")
     python: str | None = Field(None, pattern=r"^3\.\d+$", description="Python version, instead of the task's.")
     requirements: tuple[Line, ...] | None = Field(None, description="Packages, instead of the task's.")
