@@ -62,6 +62,9 @@ class Recipe:
     def files(self) -> dict[str, Path | bytes]:
         """Return what the Dockerfile copies, by its place in the build's context."""
         files: dict[str, Path | bytes] = {"requirements.txt": "".join(f"{line}\n" for line in self.contents.requirements).encode()}
+        if self.wheels is not None:
+            # Also for a folder without any, whose absence pip explains better than the engine.
+            files["wheels/.keep"] = b""
         files |= {f"wheels/{path.name}": path for path in self.wheel_files()}
         if self.tree:
             files["tree"] = self.tree.path

@@ -51,7 +51,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = self._body()
         if self._refused():
-            return
+            return None
         place = self.path.partition("?")[0]
         if place == "/v2/":
             return self._answer(200)
@@ -64,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._upload(*found.groups(), body)
         return self._answer(404)
 
-    do_HEAD = do_PUT = do_POST = do_PATCH = do_GET
+    do_HEAD = do_PUT = do_POST = do_PATCH = do_GET  # noqa: N815 - the names that http.server asks for
 
     def _refused(self) -> bool:
         wanted = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
