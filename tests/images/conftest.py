@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,11 @@ class Project:
         self.path, self.engine, self.tasks = path, engine, list[dict[str, Any]]()
         self.variables = {**os.environ, "ISOBENCH_CACHE": str(path.parent / "cache")}
         self.variables |= {"DOCKER_HOST": engine.host if engine else "unix:///nonexistent/docker.sock"}
-        self.write({"pyproject.toml": f'[tool.pytest.ini_options]\nisobench_image_prefix = "test-{path.parent.name}"\n'.lower()})
+        self.prefix = f"test-{uuid.uuid4().hex[:12]}"
+        self.write({"pyproject.toml": f'[tool.pytest.ini_options]\nisobench_image_prefix = "{self.prefix}"\n'})
         if engine:
             with (path / "pyproject.toml").open("a") as file:
                 file.write(f'isobench_image_base = "{engine.image}"\n')
-
-    @property
-    def prefix(self) -> str:
-        return f"test-{self.path.parent.name}".lower()
 
     def write(self, files: Mapping[str, str]) -> None:
         for name, text in files.items():
@@ -44,7 +42,7 @@ class Project:
         """Add a task: with files a `path` task, else one whose fields say where its code comes from."""
         if files is not None:
             # Of its own, since images are found by their content and the engine is everybody's.
-            self.write({f"tasks/{name}/{file}": text for file, text in {**files, "whose": str(self.path)}.items()})
+            self.write({f"tasks/{name}/{file}": text for file, text in {**files, "whose": self.prefix}.items()})
             self.write({f"tasks/{name}.diff": ""})
             fields["source"] = {"kind": "path", "base": name, "patch": f"{name}.diff"}
         self.tasks.append({"id": name, "workload": {"kind": "python", "code": CODE}, **fields})
@@ -91,7 +89,9 @@ def offline(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path, engine: Engine) -> Project:
-    """A project with a real engine."""
+def project(tmp_path: Path, engine: Engine) -> Iterator[Project]:
+    """A project with a real engine, which keeps none of its images."""
     (tmp_path / "project").mkdir()
-    return Project(tmp_path / "project", engine)
+    made = Project(tmp_path / "project", engine)
+    yield made
+    made.images("prune", "--all")
