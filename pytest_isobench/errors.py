@@ -13,6 +13,7 @@
     ├── ComparisonRefusedError  trials that were not measured alike
     └── InfrastructureError     the machine's failure: becomes a test error, never a verdict
         ├── SandboxError        a sandbox could not be made, or was lost
+        ├── ImageError          a container image could not be built, pushed or pulled
         ├── SourceError         code or packages could not be fetched
         └── JournalError        the disk refused what was measured
 """
@@ -82,6 +83,10 @@ class InfrastructureError(IsobenchError):
 
 class SandboxError(InfrastructureError):
     """A sandbox could not be made, or was lost while in use."""
+
+
+class ImageError(InfrastructureError):
+    """A container image could not be built, pushed, pulled or removed."""
 
 
 class SourceError(InfrastructureError):

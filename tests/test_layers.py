@@ -17,7 +17,7 @@ LAYERS = {
     "": 0,  # pytest_isobench/__init__.py: the version
     "errors": 1, "models": 1,
     "dataset": 2, "gpus": 2, "jsonl": 2,
-    "sandboxes": 3, "agents": 3, "workloads": 3, "checks": 3, "integrity": 3,
+    "sandboxes": 3, "images": 3, "agents": 3, "workloads": 3, "checks": 3, "integrity": 3,
     "measuring": 4, "reports": 4, "registry": 4,
     "plugin": 5, "cli": 5, "testing": 5,
 }  # fmt: skip
@@ -28,9 +28,9 @@ SHARED = {
     "measuring.statistics": {"reports"},
 }
 """Modules, contracts and pure functions, that other packages of the same layer may use."""
-PROGRAMS = {"sandboxes.supervisor": set[str](), "workloads.worker": {"numpy"}}
-"""Programs that run alone, beside and inside of the candidate, and what they import beyond the standard library when it is used there."""
-HEAVY = {"docker", "git", "huggingface_hub", "modal", "numpy", "openai", "psutil", "pyarrow", "scipy"}
+PROGRAMS = {"sandboxes.supervisor": set[str](), "workloads.worker": {"numpy"}, "images.unpack": set[str]()}
+"""Programs that run alone, beside or inside of the candidate or in an image, and what they import beyond the standard library there."""
+HEAVY = {"docker", "git", "huggingface_hub", "jinja2", "modal", "numpy", "openai", "psutil", "pyarrow", "scipy"}
 """Packages that are imported by the function that needs them."""
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pytest_isobench.cli.printing import paper
 
     on, status = paper(), 0
-    for path in _files(arguments.files):
+    for path in task_files(arguments.files):
         good, broken = 0, 0
         for problems in _check(path):
             good, broken = good + (not problems), broken + bool(problems)
@@ -42,7 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
     return status
 
 
-def _files(paths: list[Path]) -> Iterator[Path]:
+def task_files(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield task files, and those in folders. Raises UsageError for a folder without any."""
     from pytest_isobench.dataset.readers import READERS
     from pytest_isobench.errors import UsageError
 

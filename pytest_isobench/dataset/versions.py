@@ -36,6 +36,18 @@ class Version:
     """What the tree lacks, such as submodules; to be shown."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """A version's files alone: what an image is made of, whose environment is its own."""
+
+    label: str
+    """Commit hash or folder name."""
+    path: Path
+    """In the cache, never written to; without history."""
+    digest: str
+    notes: tuple[str, ...] = ()
+
+
 class VersionSource(Protocol):
     """One task's code. Methods fetch on first use and cache by content.
 

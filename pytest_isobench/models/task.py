@@ -62,11 +62,11 @@ class Environment(Record):
     """What an arm runs in: built once per content, shared by all cases, read-only afterwards."""
 
     python: str | None = Field(None, pattern=r"^3\.\d+$", description="Version, such as '3.12'; by default the one that runs pytest.")
-    image: str | None = Field(None, description="Image for containers, with Python and git in it; by default --isobench-image.")
     requirements: tuple[str, ...] = Field((), description="Packages to install, as pip spells them; pin them.")
     setup: tuple[str, ...] = Field((), description="Shell commands, run once when the environment is built (trusted, with network).")
     install: tuple[str, ...] = Field((), description="Shell commands, run in each arm's tree after its patch (untrusted, no network).")
     pythonpath: tuple[str, ...] = Field((".",), description="Folders of the tree that are importable.")
+    image: str | None = Field(None, pattern=r"^[^\s-]\S*$", description="Container image with Python and git, to run in or to build images from.")
     variables: dict[str, str] = Field({}, description="Environment variables of the candidate.")
 
 

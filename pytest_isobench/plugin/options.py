@@ -94,6 +94,8 @@ TWINS: dict[str, tuple[Literal["args", "bool", "string"], Any]] = {"one": ("stri
 INIS: tuple[tuple[str, Literal["args", "bool", "string"], Any, str], ...] = (
     ("isobench_tasks", "args", ["tasks"], "Task files and folders of task files that run when no path is given"),
     ("isobench_files", "args", [], "Globs of further task files, relative to the rootdir (default: those directly in isobench_tasks)"),
+    ("isobench_image_base", "string", "", "Image that container images start from (default: the task's, else one by its Python version)"),
+    ("isobench_image_prefix", "string", "isobench", "Name of container images, with a registry in front for pushing: host/team/isobench"),
     ("isobench_patches", "string", "fixtures/patches", "Folder of recorded patches: AGENT/TASK.ATTEMPT.diff"),
 )
 

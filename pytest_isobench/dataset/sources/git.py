@@ -9,7 +9,7 @@ from pytest_isobench.dataset.environments import build
 from pytest_isobench.dataset.mirror import Mirror, locate
 from pytest_isobench.dataset.patches import Patch
 from pytest_isobench.dataset.sources.common import TREE, human_patch, make_version
-from pytest_isobench.dataset.versions import Version
+from pytest_isobench.dataset.versions import Tree, Version
 from pytest_isobench.models.task import GitSource, Task
 
 
@@ -35,6 +35,14 @@ class GitVersions:
         """Return the version of a branch, tag or commit of the repository."""
         return self._version(self._mirror.resolve(name))
 
+    def base_tree(self) -> Tree:
+        """Return the baseline's files, without an environment."""
+        return self._tree(self._base())
+
+    def human_commit(self) -> str | None:
+        """Return the full hash of the human's commit; None when a diff stands for it."""
+        return self._mirror.resolve(self._source.human) if self._source.human is not None else None
+
     def _base(self) -> str:
         if self._source.base is not None:
             return self._mirror.resolve(self._source.base)
@@ -42,10 +50,13 @@ class GitVersions:
         return self._mirror.resolve(f"{self._mirror.resolve(self._source.human)}^{self._source.parent}")
 
     def _version(self, commit: str, patch: Patch | None = None, suffix: str = "") -> Version:
+        tree, environment = self._tree(commit), build(self._environment, self._cache)
+        return make_version(commit + suffix, tree.path, tree.digest, environment, patch=patch, notes=tree.notes)
+
+    def _tree(self, commit: str) -> Tree:
         entry = self._cache.get("trees", key_of("commit", commit), lambda folder: self._write(commit, folder))
-        notes = [note for note in entry.facts["notes"].split("\n") if note]
-        environment = build(self._environment, self._cache)
-        return make_version(commit + suffix, entry.path / TREE, entry.facts["digest"], environment, patch=patch, notes=notes)
+        notes = tuple(note for note in entry.facts["notes"].split("\n") if note)
+        return Tree(label=commit, path=entry.path / TREE, digest=entry.facts["digest"], notes=notes)
 
     def _write(self, commit: str, folder: Path) -> dict[str, str]:
         notes = self._mirror.tree(commit, folder / TREE)

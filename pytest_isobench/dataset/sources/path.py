@@ -12,7 +12,7 @@ from pytest_isobench.dataset.environments import build
 from pytest_isobench.dataset.materialise import copy_tree
 from pytest_isobench.dataset.patches import Patch
 from pytest_isobench.dataset.sources.common import TREE, human_patch, make_version
-from pytest_isobench.dataset.versions import Version
+from pytest_isobench.dataset.versions import Tree, Version
 from pytest_isobench.errors import NotEvaluableError, SourceError, UsageError
 from pytest_isobench.models.task import PathSource, Task
 
@@ -39,12 +39,20 @@ class PathVersions:
     def named(self, name: str) -> NoReturn:
         raise NotEvaluableError(f"a task with folders has no version {name!r}; only tasks with a repository or releases have others")
 
+    def base_tree(self) -> Tree:
+        """Return the baseline's files, without an environment."""
+        return self._tree(self._source.base)
+
     def _version(self, name: str, patch: Patch | None = None) -> Version:
+        tree = self._tree(name)
+        label = f"{name}+{Path(self._source.patch).name}" if patch and self._source.patch else name
+        return make_version(label, tree.path, tree.digest, build(self._environment, self._cache), patch=patch)
+
+    def _tree(self, name: str) -> Tree:
         folder = self._folder / name
         digest = _digest(folder)
         entry = self._cache.get("trees", key_of("folder", digest), lambda target: _copy(folder, target / TREE, digest))
-        label = f"{name}+{Path(self._source.patch).name}" if patch and self._source.patch else name
-        return make_version(label, entry.path / TREE, digest, build(self._environment, self._cache), patch=patch)
+        return Tree(label=name, path=entry.path / TREE, digest=digest)
 
 
 def _digest(folder: Path) -> str:
