@@ -66,7 +66,7 @@ class Environment(Record):
     setup: tuple[str, ...] = Field((), description="Shell commands, run once when the environment is built (trusted, with network).")
     install: tuple[str, ...] = Field((), description="Shell commands, run in each arm's tree after its patch (untrusted, no network).")
     pythonpath: tuple[str, ...] = Field((".",), description="Folders of the tree that are importable.")
-    image: str | None = Field(None, pattern=r"^[^\s-]\S*$", description="Container image with Python and git, to run in or to build images from.")
+    image: str | None = Field(None, pattern=r"^[^\s-]\S*$", description="Image with Python and git: to run in, and to build from.")
     variables: dict[str, str] = Field({}, description="Environment variables of the candidate.")
 
 

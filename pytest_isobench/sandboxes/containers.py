@@ -27,8 +27,10 @@ from pytest_isobench.sandboxes.confinement import SYSTEM_PATH, Order, Place, lim
 from pytest_isobench.sandboxes.parcels import UNPACK, pack, pack_environment, pack_files
 from pytest_isobench.sandboxes.supervision import SupervisorClient
 
-ROOT = "/isobench"
+ROOT = "/box"
 """Folder of a container in which everything lies."""
+IMAGE_ENVIRONMENT = "/isobench/image/env"
+"""Where our own images have the task's packages."""
 PROGRAMS = (Path(workloads.__file__).with_name("worker.py"), Path(settle.__file__))
 SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")  # noqa: S108 - inside the container
 """Folders of an image that every user may write to."""
@@ -39,6 +41,17 @@ for name, mode in ("programs", 0o755), ("envs", 0o755), ("arms", 0o1733), ("buil
     os.makedirs(os.path.join({ROOT!r}, name), mode, exist_ok=True)
 print("%d.%d" % sys.version_info[:2])
 """
+ENVIRONMENT = f"""
+import glob, os, sys, venv
+target, whole = sys.argv[1], sys.argv[2] == "whole"
+venv.create(target, symlinks=True, system_site_packages=whole)
+[packages] = glob.glob(os.path.join(target, "lib", "python3*", "site-packages"))
+below = glob.glob("{IMAGE_ENVIRONMENT}/lib/python3*/site-packages")
+if below:
+    with open(os.path.join(packages, "image.pth"), "w") as file:
+        file.write("\\n".join(below))
+"""
+"""Program with the arguments TARGET and `whole` or `bare`: makes an environment that sees the image's own packages, or none but its own."""
 STAMP = f"""
 import os
 open({ROOT + "/stamp"!r}, "w").close()
@@ -56,8 +69,6 @@ class Container(ABC):
     """A running container, and the supervisor that is its first process."""
 
     supervisor: SupervisorClient
-    python: str = "python3"
-    """Interpreter that runs the supervisor."""
 
     @abstractmethod
     def seal(self) -> None:
@@ -83,11 +94,21 @@ class ContainerSandbox(Sandbox):
     supervisor: Conductor
 
     def __init__(
-        self, launch: Callable[[], Container], isolation: Isolation, *, alone: bool, user: int | None, secret: Mapping[str, str]
+        self,
+        launch: Callable[[], Container],
+        isolation: Isolation,
+        *,
+        alone: bool,
+        whole: bool,
+        user: int | None,
+        secret: Mapping[str, str],
     ) -> None:
-        """`launch` starts a container: one per arm when they live `alone`. `secret` are variables that only builds see."""
+        """`launch` starts a container: one per arm when they live `alone`.
+
+        `whole` shows candidates the packages of the image's Python as well. `secret` are variables that only builds see.
+        """
         self.isolation, self.supervisor = isolation, Conductor()
-        self._launch, self._alone, self._secret = launch, alone, dict(secret)
+        self._launch, self._alone, self._whole, self._secret = launch, alone, whole, dict(secret)
         self._next_user = random.choice(FIRST_USERS) if user is None else user
         self._arms: dict[str, Quarters] = {}
         self._containers: dict[str, Container] = {}
@@ -163,9 +184,9 @@ class ContainerSandbox(Sandbox):
         self._stack.callback(container.close)
         self._containers[machine] = container
         self.supervisor.join(machine, container.supervisor)
-        told = self._root(machine, container.python, PREPARE)
+        told = self._root(machine, container.supervisor.python, PREPARE)
         self._versions[machine] = told.stdout.decode().strip()
-        self._root(machine, container.python, UNPACK, f"{ROOT}/programs", "0755", stdin=pack_files(*PROGRAMS))
+        self._root(machine, container.supervisor.python, UNPACK, f"{ROOT}/programs", "0755", stdin=pack_files(*PROGRAMS))
         return machine
 
     def _environment(self, machine: str, container: Container, version: Version) -> str:
@@ -180,8 +201,8 @@ class ContainerSandbox(Sandbox):
                     f"use an image with Python {wanted} (--isobench-image), or set 'python' in the task's environment"
                 )
             path = f"{ROOT}/envs/{len(self._environments) if not self._alone else 0}"
-            self._root(machine, container.python, "import sys, venv; venv.create(sys.argv[1], symlinks=True)", path)
-            self._root(machine, container.python, UNPACK, path, "0755", stdin=pack_environment(source, path))
+            self._root(machine, container.supervisor.python, ENVIRONMENT, path, "whole" if self._whole else "bare")
+            self._root(machine, container.supervisor.python, UNPACK, path, "0755", stdin=pack_environment(source, path))
             self._environments[key] = path
         return self._environments[key]
 
@@ -219,10 +240,11 @@ class ContainerSandbox(Sandbox):
         )
 
     def _as_root(self, quarters: Quarters, code: str, *arguments: str) -> ExecResult:
-        return self._root(quarters.machine, quarters.container.python, code, *arguments)
+        return self._root(quarters.machine, quarters.container.supervisor.python, code, *arguments)
 
     def _send(self, quarters: Quarters, code: str, stdin: bytes, *arguments: str, user: int | None) -> None:
-        self._root(quarters.machine, quarters.container.python, code, *arguments, stdin=stdin, user=user, group=quarters.place.runner)
+        python, group = quarters.container.supervisor.python, quarters.place.runner
+        self._root(quarters.machine, python, code, *arguments, stdin=stdin, user=user, group=group)
 
     def _root(
         self, machine: str, python: str, code: str, *arguments: str, stdin: bytes = b"", user: int | None = None, group: int | None = None

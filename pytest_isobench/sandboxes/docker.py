@@ -8,7 +8,7 @@ and with it everything in the container.
 from __future__ import annotations
 
 import socket
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from pytest_isobench.errors import NotEvaluableError, SandboxError, UsageError
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from docker.models.containers import Container as EngineContainer
 
 LABEL, OWNER, HOST = "isobench.sandbox", "isobench.owner", "isobench.host"
+TASK_LABEL = "isobench.task"
+"""Of images: the task that it was built for."""
 CAPABILITIES = ["SETUID", "SETGID", "KILL"]
 """What the supervisor needs to become its candidates' users, and to freeze and end what they started."""
 OWN_MEMORY = 64
@@ -45,12 +47,12 @@ class DockerProvider(SandboxProvider):
 
     def open(self, needs: Needs = STANDARD) -> ContainerSandbox:
         settings = self._settings
-        name = settings.image or needs.environment.image
-        if name is None:
-            raise UsageError("the sandbox docker needs an image with Python and git: give --isobench-image, or set environment.image")
         client = connect(settings)
         try:
             reap(client)
+            name = settings.image or built_for(client, needs.label) or needs.environment.image
+            if name is None:
+                raise UsageError("no image: build one (isobench images build), give --isobench-image, or set the task's environment.image")
             image = image_of(client, name, settings)
             isolation = self._isolation(client, f", image {name} ({image[7:19]}, {_megabytes(client, image)} MB)")
             options = container_options(settings, needs, image)
@@ -61,6 +63,7 @@ class DockerProvider(SandboxProvider):
             lambda: DockerContainer(client, options, settings, gpus=bool(options.get("device_requests"))),
             isolation,
             alone=True,
+            whole=needs.environment.image is not None,
             user=settings.user,
             secret=secret_values(settings.secrets),
         )
@@ -83,6 +86,14 @@ class DockerProvider(SandboxProvider):
         notes = ("the patch under test can use the network (--isobench-network=on)",) if online else ()
         kept = {"filesystem": True, "network": not online, "processes": True, "user": True, "limits": True}
         return Isolation(sandbox=self.name, place=f"{engine} {version.get('Version', '')}{image}", notes=notes, **kept)
+
+
+def built_for(client: docker.DockerClient, task: str) -> str | None:
+    """Return the newest image that `isobench images build` made for a task."""
+    with failures("look for the task's image"):
+        found = client.images.list(filters={"label": f"{TASK_LABEL}={task}"}) if task else []
+    newest = max(found, key=lambda image: str(image.attrs.get("Created", "")), default=None)
+    return str(newest.tags[0] if newest.tags else newest.id) if newest else None
 
 
 def container_options(settings: ContainerSettings, needs: Needs, image: str) -> dict[str, Any]:
@@ -151,6 +162,7 @@ class DockerContainer(Container):
 
     def __init__(self, client: docker.DockerClient, options: dict[str, Any], settings: ContainerSettings, *, gpus: bool) -> None:
         self._client, self._settings, self._sealed, self._open = client, settings, settings.network != "on_for_prepare", True
+        self._streams = ExitStack()
         with failures("create a container"):
             self._container: EngineContainer = client.containers.create(**options)
         try:
@@ -162,7 +174,9 @@ class DockerContainer(Container):
     def _start(self, *, gpus: bool) -> None:
         with failures("attach to a container"):
             attached = self._client.api.attach_socket(self._container.id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-        self._attached = attached  # keeps the connection, of which the socket is a part
+        connection = getattr(attached, "_sock", attached)
+        self._streams.callback(connection.close)
+        self._streams.callback(attached.close)
         try:
             with failures("start a container"):
                 self._container.start()
@@ -170,7 +184,7 @@ class DockerContainer(Container):
             if gpus:
                 raise NotEvaluableError(f"this engine gives containers no GPU: {error}") from error
             raise
-        channel = SocketChannel(getattr(attached, "_sock", attached), self._explain)
+        channel = SocketChannel(connection, self._explain)
         channel.send(PROGRAM.read_bytes())
         self.supervisor = SupervisorClient(channel)
         if gpus:
@@ -201,8 +215,7 @@ class DockerContainer(Container):
         self._open = False
         if hasattr(self, "supervisor"):
             self.supervisor.close()
-        if hasattr(self, "_attached"):
-            self._attached.close()
+        self._streams.close()
         _remove(self._container)
 
     def _explain(self) -> str:

@@ -86,7 +86,12 @@ class ModalProvider(SandboxProvider):
             stack.callback(container.close)
             isolation = self._isolation(container.place())
             sandbox = ContainerSandbox(
-                lambda: container, isolation, alone=False, user=settings.user, secret=secret_values(settings.secrets)
+                lambda: container,
+                isolation,
+                alone=False,
+                whole=needs.environment.image is not None,
+                user=settings.user,
+                secret=secret_values(settings.secrets),
             )
             sandbox.on_close(stack.pop_all().close)
         return sandbox
@@ -164,7 +169,7 @@ class ModalContainer(Container):
         sandbox = self._sandbox
         assert sandbox is not None
         problem = f"Modal had no free machine{f' with {self._gpu}' if self._gpu else ''}"
-        process = within(lambda: sandbox.exec.aio(*boot_command(self.python), text=False), deadline, problem)
+        process = within(lambda: sandbox.exec.aio(*boot_command("python3"), text=False), deadline, problem)
         channel = RemoteChannel(process, self._explain)
         channel.send(PROGRAM.read_bytes())
         return SupervisorClient(channel, patience=max(30.0, deadline - time.monotonic()))

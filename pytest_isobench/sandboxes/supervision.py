@@ -42,10 +42,12 @@ class SupervisorClient(Supervisor):
         """Greet the supervisor, which may take `patience` seconds to come up. The channel is closed when that fails."""
         self._channel = channel
         try:
-            self._request({"do": "hello"}, timeout=patience)
+            greeting, _ = self._request({"do": "hello"}, timeout=patience)
         except BaseException:
             channel.close()
             raise
+        self.python: str = greeting["python"]
+        """The interpreter that runs it."""
 
     @classmethod
     def launch(cls, argv: Sequence[str] = (), *, environment: Mapping[str, str] | None = None, python: str = sys.executable) -> Self:
