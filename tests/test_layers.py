@@ -30,7 +30,7 @@ SHARED = {
 """Modules, contracts and pure functions, that other packages of the same layer may use."""
 PROGRAMS = {"sandboxes.supervisor": set[str](), "workloads.worker": {"numpy"}}
 """Programs that run alone, beside and inside of the candidate, and what they import beyond the standard library when it is used there."""
-HEAVY = {"docker", "git", "huggingface_hub", "modal", "numpy", "openai", "psutil", "pyarrow", "scipy"}
+HEAVY = {"docker", "git", "huggingface_hub", "modal", "numpy", "openai", "psutil", "pyarrow", "pynvml", "scipy"}
 """Packages that are imported by the function that needs them."""
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -33,6 +33,7 @@ class Ground:
     ) -> None:
         self._setting, self._trusted, self._racing, self._provider, self._observer = setting, trusted, racing, provider, observer
         self._stack = ExitStack()
+        self._sandbox: Sandbox | None = None
         self._strikes: Counter[str] = Counter()
 
     def renew(self) -> None:
@@ -48,9 +49,19 @@ class Ground:
     def close(self) -> None:
         self._stack.close()
 
+    def owns(self, pid: int) -> bool:
+        """Tell whether a process belongs to the campaign: asked by the watch over the GPUs, from its own thread."""
+        sandbox = self._sandbox
+        return sandbox is not None and sandbox.owns(pid)
+
+    def _open(self) -> Sandbox:
+        self._sandbox = sandbox = self._stack.enter_context(self._provider.open())
+        sandbox.gpus = self._setting.gpus
+        return sandbox
+
     def _placed(self) -> bool:
         self.close()
-        sandbox = self._stack.enter_context(self._provider.open())
+        sandbox = self._open()
         self.isolation = sandbox.isolation
         self._place_trusted(sandbox)
         for contender in self._racing:
@@ -93,7 +104,7 @@ class Ground:
         if self._strikes[contender.arm] < 2:
             return
         self.close()
-        sandbox = self._stack.enter_context(self._provider.open())
+        sandbox = self._open()
         self._place_trusted(sandbox)
         sandbox.add(SPARE, self._setting.baseline, self._setting.task.environment)
         convict(contender, error)
