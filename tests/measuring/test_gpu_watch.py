@@ -100,7 +100,7 @@ def test_a_device_that_is_lost_on_the_way_is_described_as_far_as_it_went():
 
 
 def test_it_looks_by_itself_until_it_is_closed():
-    watch = GpuWatch([GPU], lambda pid: True, ScriptedInventory([GPU]), 0.001)
+    watch = GpuWatch([GPU], bool, ScriptedInventory([GPU]), 0.001)
     while watch.devices()[0].looks < 5:
         time.sleep(0.001)
     watch.close()
@@ -111,6 +111,6 @@ def test_it_looks_by_itself_until_it_is_closed():
 
 
 def test_no_device_is_nothing_to_watch():
-    watch = GpuWatch([], lambda pid: False)
+    watch = GpuWatch([], bool)
     watch.close()
     assert (watch.devices(), watch.findings(0.05)) == ((), ())
