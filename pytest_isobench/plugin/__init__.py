@@ -165,6 +165,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config) -> TaskScheduling | None:
     run = run_of(config)
     if run is None or config.getvalue("dist") == "each":
         return None
+    from pytest_isobench.plugin.durations import durations
     from pytest_isobench.plugin.scheduler import TaskScheduling
 
-    return TaskScheduling(run.workers)
+    return TaskScheduling(run.workers, durations(run.settings.report.parent))

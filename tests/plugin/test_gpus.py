@@ -132,7 +132,7 @@ def test_auto_is_xdist_s_number_without_a_gpu_and_where_it_was_told_one(machine,
     if found:
         monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "1")
     else:
-        monkeypatch.setattr("psutil.cpu_count", lambda logical=True: 1)
+        monkeypatch.setattr("psutil.cpu_count", lambda **_: 1)
     assert workers(machine(*found), "-n", "auto") == 1
 
 
@@ -140,5 +140,5 @@ def test_auto_is_xdist_s_number_without_agents(machine, monkeypatch):
     project = machine(*THREE)
     (project.path / "pytest.ini").write_text("[pytest]\n")
     project.pytester.makepyfile("def test_other(): pass")
-    monkeypatch.setattr("psutil.cpu_count", lambda logical=True: 1)
+    monkeypatch.setattr("psutil.cpu_count", lambda **_: 1)
     assert workers(project, "-n", "auto", "test_auto_is_xdist_s_number_without_agents.py") == 1
