@@ -117,7 +117,7 @@ def simulate(seconds: Sequence[float], workers: int, known: Mapping[str, float])
 
 def excess(options: argparse.Namespace, seed: int, error: float | None) -> float:
     """By how much one draw's makespan exceeds the bound; lengths are known up to an `error`, or not at all."""
-    seconds, draw = lengths(options.tasks, options.mean, options.sigma, seed), random.Random(-seed)
+    seconds, draw = lengths(options.tasks, options.mean, options.sigma, seed), random.Random(f"error {seed}")
     known = {f"task-{number:03}": length * draw.lognormvariate(0.0, error or 0.0) for number, length in enumerate(seconds)}
     return simulate(seconds, options.workers, {} if error is None else known) / bound(seconds, options.workers) - 1
 
