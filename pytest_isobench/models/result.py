@@ -129,10 +129,10 @@ GpuReason = Literal[
 class GpuState(Record):
     """One GPU at one moment. What the device does not tell is null."""
 
-    sm_clock: int | None = Field(None, description="MHz of the multiprocessors.")
-    memory_clock: int | None = Field(None, description="MHz of the memory.")
-    temperature: int | None = Field(None, description="Degrees Celsius.")
-    power: float | None = Field(None, description="Watts.")
+    sm_clock: int | None = Field(None, description="Clock of the multiprocessors.")
+    memory_clock: int | None = Field(None, description="Clock of the memory.")
+    temperature: int | None = Field(None, description="Of the chip.")
+    power: float | None = Field(None, description="What the whole board draws.")
     reasons: tuple[GpuReason, ...] | None = Field(None, description="Why the clocks are not higher.")
     ecc: bool | None = Field(None, description="Whether memory errors are corrected.")
     persistence: bool | None = Field(None, description="Whether the driver stays loaded when nobody uses the device.")
