@@ -73,7 +73,7 @@ def _per_arm(title: str, values: Mapping[str, float], unit: str = "s", noise: fl
 
 
 def _gpu_state(state: GpuState) -> str:
-    parts = ((state.sm_clock, "MHz"), (state.temperature, "°C"), (state.power, "W"))
+    parts = ((state.sm_clock, "MHz"), (state.temperature, "C"), (state.power, "W"))
     return " ".join(f"{value:.0f} {unit}" for value, unit in parts if value is not None)
 
 

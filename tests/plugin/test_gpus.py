@@ -78,6 +78,16 @@ def test_what_happens_to_a_gpu_meanwhile_is_an_alarm_and_the_verdict_stands(mach
     result.stdout.fnmatch_lines(["*GPU 0 (NVIDIA H100): was slowed down for heat or power: heat in *"])
 
 
+def test_another_model_is_another_campaign_and_another_device_of_it_is_not(machine):
+    campaigns = []
+    for gpu in (THREE[0], THREE[1], THREE[2]):
+        project = machine(gpu)
+        kernel(project, 1)
+        project.run("--isobench-seed=1").assert_outcomes(passed=1)
+        campaigns.append(project.report()["results"][0]["comparison"]["campaign"])
+    assert campaigns[0] == campaigns[2] != campaigns[1]
+
+
 def test_gpus_of_another_model_do_not_count(machine):
     project = machine(*THREE)
     kernel(project, 1)
