@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -159,6 +160,8 @@ def _machine() -> Iterator[Check]:
     yield Check("ok", "machine", f"{machine.cpu}, {machine.memory_mb} MB, {machine.system}, kernel {machine.kernel}")
     if machine.gpus:
         yield Check("ok", "GPU", "; ".join(machine.gpus))
+        if importlib.util.find_spec("pynvml") is None:
+            yield Check("note", "GPU", "clocks and heat are not watched while measuring: pip install 'pytest-isobench[gpu]'")
     if machine.governor not in (None, "performance"):
         yield Check("note", "governor", f"{machine.governor}: the clock's speed varies; 'performance' gives narrower intervals")
     if machine.load and machine.load[0] > BUSY * machine.logical_cores:

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest_isobench
 from pytest_isobench.dataset.versions import Version, VersionSource
 from pytest_isobench.errors import InfrastructureError, JournalError
+from pytest_isobench.gpus import Gpu
 from pytest_isobench.measuring.attribution import LOST, Attribution, CrowdedError
 from pytest_isobench.measuring.contenders import Contender, Entrant, contenders, digest
+from pytest_isobench.measuring.gpu_watch import GpuWatch
 from pytest_isobench.measuring.ground import Ground
 from pytest_isobench.measuring.history import History
 from pytest_isobench.measuring.journal import Journal
@@ -46,6 +48,7 @@ def run_campaign(
     journal: Journal,
     history: History,
     cores: Sequence[int],
+    gpus: Sequence[Gpu] = (),
     observer: Observer,
     judge: Judge,
     folder: Path,
@@ -71,7 +74,8 @@ def run_campaign(
         workload=workload,
         configuration=configuration,
         cores=tuple(cores),
-        campaign=_identity(task, baseline, human, racing, workload, configuration, provider.isolation()),
+        gpus=tuple(gpus),
+        campaign=_identity(task, baseline, human, racing, workload, configuration, provider.isolation(), gpus),
     )
     known = {entrant.case: history.results.get(setting.key(entrant)) for entrant in entrants}
     finished = {case: result.model_copy(update={"resumed": True}) for case, result in known.items() if result is not None}
@@ -94,16 +98,17 @@ def _identity(
     workload: Workload,
     configuration: Configuration,
     isolation: Isolation,
+    gpus: Sequence[Gpu],
 ) -> str:
     """Digest all that must be alike for trials to be compared: code, record, environments, way of measuring, tool, machine and walls.
 
-    Not the cores: the arms of a round share theirs, and a session that goes on may be given others.
+    Not the cores and devices themselves: the arms of a round share theirs, and a session that goes on may be given others of the kind.
     """
     package = Path(pytest_isobench.__file__).parent
     programs = [(package / program).read_text() for program in PROGRAMS]
     measuring = configuration.model_dump_json(exclude={"require", "time_budget"})
     arms = [f"{contender.entrant.case} {contender.digest}" for contender in racing]
-    machine = [describe().boot or "", isolation.model_dump_json(exclude={"notes"})]
+    machine = [describe().boot or "", isolation.model_dump_json(exclude={"notes"}), *sorted(gpu.name for gpu in gpus)]
     code = [task.model_dump_json(), workload.digest, baseline.digest, human.digest, *arms]
     return digest(pytest_isobench.__version__, *programs, *code, measuring, *machine)
 
@@ -133,8 +138,9 @@ class _Campaign:
     def run(self, judge: Judge) -> dict[str, Result]:
         started, begin, before = datetime.now(UTC), time.monotonic(), counters()
         apart: dict[str, Result] = {}
+        watch = GpuWatch(self.setting.gpus, self.ground.owns)
         try:
-            with closing(self.ground):
+            with closing(watch), closing(self.ground):
                 self._measure()
         except JournalError:
             raise
@@ -143,7 +149,8 @@ class _Campaign:
         except InfrastructureError as error:
             return {contender.entrant.case: machine_failed(self.setting, contender.entrant, error) for contender in self.racing}
         measured = Measured(
-            machine=describe(self.setting.cores, before),
+            machine=describe(self.setting.cores, before, watch.devices()),
+            findings=watch.findings(self.setting.margin),
             isolation=self.ground.isolation,
             started=started.isoformat(timespec="seconds"),
             seconds=time.monotonic() - begin,

@@ -35,6 +35,7 @@ class Ground:
     ) -> None:
         self._setting, self._trusted, self._racing, self._provider, self._observer = setting, trusted, racing, provider, observer
         self._stack = ExitStack()
+        self._sandbox: Sandbox | None = None
         self._strikes: Counter[str] = Counter()
 
     def renew(self) -> None:
@@ -49,6 +50,11 @@ class Ground:
 
     def close(self) -> None:
         self._stack.close()
+
+    def owns(self, pid: int) -> bool:
+        """Tell whether a process belongs to the campaign: asked by the watch over the GPUs, from its own thread."""
+        sandbox = self._sandbox
+        return sandbox is not None and sandbox.owns(pid)
 
     def _placed(self) -> bool:
         self.close()
@@ -69,7 +75,9 @@ class Ground:
         seconds = SLACK + 2 * self._setting.configuration.time_budget
         gpu = self._setting.configuration.gpu or task.resources.gpu
         needs = Needs(resources=task.resources, environment=task.environment, arms=arms, seconds=seconds, gpu=gpu, label=task.id)
-        return self._stack.enter_context(self._provider.open(needs))
+        self._sandbox = sandbox = self._stack.enter_context(self._provider.open(needs))
+        sandbox.gpus = self._setting.gpus
+        return sandbox
 
     def _place_trusted(self, sandbox: Sandbox) -> None:
         setting = self._setting

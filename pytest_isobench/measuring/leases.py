@@ -1,7 +1,8 @@
 """Leases on cores and GPUs: one measurement at a time on each, across processes, sessions and users of a machine.
 
 A lease is an `flock` on a file, so the kernel ends it when its holder dies, however that happens. Waiters queue at a
-turnstile: whoever passes it gathers what it needs, so that a request for many cores is not starved by small ones.
+turnstile: whoever passes it gathers what it needs, so that a request for many cores is not starved by small ones. Nobody
+waits at the GPUs' turnstile with cores in hand, and a holder asks for nothing more of its kind: so nobody waits in a circle.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pytest_isobench.errors import NotEvaluableError, SandboxError
-from pytest_isobench.gpus import Gpu, find_gpus, matching
+from pytest_isobench.gpus import VARIABLE, Gpu, matching, usable
 
 FOLDER = Path("/tmp/isobench-leases")  # noqa: S108 - must be one folder for all users and sessions, whatever TMPDIR says
 PAUSE = 0.05
@@ -24,6 +25,19 @@ FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 CPUS = Path("/sys/devices/system/cpu")
 
 Wait = Callable[[float], None]
+
+_held: set[int] = set()
+"""Descriptors of this process's leases."""
+
+
+def _forget() -> None:
+    """Let go, in a child that was forked: it would keep the lease when its parent dies."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 @contextmanager
@@ -46,18 +60,21 @@ def lease_cores(count: int, folder: Path | None = None, wait: Wait = time.sleep)
 def lease_gpus(
     count: int, model: str | None = None, folder: Path | None = None, wait: Wait = time.sleep, gpus: Sequence[Gpu] | None = None
 ) -> Iterator[tuple[Gpu, ...]]:
-    """Hold `count` GPUs, of a model whose name contains `model`, to the end of the block.
+    """Hold `count` GPUs, of a model whose name contains `model`, to the end of the block. Take cores afterwards, not before.
+
+    By default the devices are those that `CUDA_VISIBLE_DEVICES` leaves to this process.
 
     Raises:
-        NotEvaluableError: this machine has fewer of them.
+        NotEvaluableError: there are fewer of them.
         SandboxError: the leases' folder cannot be used.
     """
     if not count:
         yield ()
         return
-    found = matching(find_gpus() if gpus is None else gpus, model)
+    found = usable(model) if gpus is None else matching(gpus, model)
     if len(found) < count:
-        raise NotEvaluableError(f"needs {count} GPU(s){f' of model {model!r}' if model else ''}; this machine has {len(found)}")
+        wanted, hidden = f" of model {model!r}" if model else "", f" ({VARIABLE}={os.environ[VARIABLE]})" if VARIABLE in os.environ else ""
+        raise NotEvaluableError(f"needs {count} GPU(s){wanted}; this machine has {len(found)}{hidden}")
     devices = {gpu.uuid: gpu for gpu in found}
     with _lease("gpu", list(devices), count, folder or FOLDER, wait) as names:
         yield tuple(devices[name] for name in names)
@@ -122,8 +139,15 @@ def _try_lock(folder: Path, name: str, stack: ExitStack) -> bool:
     except BlockingIOError:
         os.close(descriptor)
         return False
-    stack.callback(os.close, descriptor)
+    _held.add(descriptor)
+    stack.callback(_release, descriptor)
     return True
+
+
+def _release(descriptor: int) -> None:
+    if descriptor in _held:
+        _held.remove(descriptor)
+        os.close(descriptor)
 
 
 def _open(folder: Path, name: str) -> int:

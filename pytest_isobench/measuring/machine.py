@@ -11,12 +11,12 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from pytest_isobench.gpus import find_gpus
-from pytest_isobench.models.result import Machine
+from pytest_isobench.gpus import local_inventory
+from pytest_isobench.models.result import Device, Machine
 
 PROC = Path("/proc")
 CPUS = Path("/sys/devices/system/cpu")
-DISTRIBUTIONS = ("pytest-isobench", "pytest", "pytest-xdist", "pydantic", "numpy")
+DISTRIBUTIONS = ("pytest-isobench", "pytest", "pytest-xdist", "pydantic", "numpy", "nvidia-ml-py")
 PROGRAMS = ("git", "bwrap")
 
 
@@ -38,7 +38,7 @@ def counters() -> Counters:
     return Counters(cpu=sum(times), stolen=times[7] if len(times) > 7 else 0.0, throttled=_throttled())
 
 
-def describe(cores: Sequence[int] = (), since: Counters | None = None) -> Machine:
+def describe(cores: Sequence[int] = (), since: Counters | None = None, devices: Sequence[Device] = ()) -> Machine:
     """Describe this machine; with `since`, also what the hypervisor stole and how often it throttled from then to now."""
     import psutil
 
@@ -58,6 +58,7 @@ def describe(cores: Sequence[int] = (), since: Counters | None = None) -> Machin
         throttled=_events(since, now) if since and now else None,
         cores=tuple(cores),
         gpus=_gpus(),
+        devices=tuple(devices),
         python=platform.python_version(),
         versions=dict(_versions()),
         boot=_first_line(PROC / "sys/kernel/random/boot_id") or None,
@@ -112,7 +113,7 @@ def _system() -> str:
 
 @cache
 def _gpus() -> tuple[str, ...]:
-    return tuple(str(gpu) for gpu in find_gpus())
+    return tuple(str(gpu) for gpu in local_inventory().devices())
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pytest_isobench.dataset.versions import Version
+from pytest_isobench.gpus import Gpu
 from pytest_isobench.measuring.contenders import Contender, Entrant, digest
 from pytest_isobench.measuring.race import Race
 from pytest_isobench.measuring.statistics import Interval, estimate, hard_success, rounded
@@ -40,6 +41,7 @@ class Setting:
     workload: Workload
     configuration: Configuration
     cores: tuple[int, ...]
+    gpus: tuple[Gpu, ...] = ()
     campaign: str
     """Digest of everything that is measured alike."""
 
@@ -74,6 +76,8 @@ class Measured:
     """What the measuring has left behind, beside the race itself."""
 
     machine: Machine
+    findings: tuple[Finding, ...]
+    """What the machine did meanwhile."""
     isolation: Isolation
     started: str
     seconds: float
@@ -96,7 +100,7 @@ def judged(setting: Setting, race: Race, contender: Contender, measured: Measure
     verdict = _verdict(race, contender)
     if verdict is not None and contender.failure is None and not contender.cheated:
         verdict = judge(setting.task, comparison) or verdict
-    findings = (*contender.findings.values(), *_control_findings(race))
+    findings = (*contender.findings.values(), *_control_findings(race), *measured.findings)
     return setting.result(
         contender.entrant,
         patch_digest=contender.digest,

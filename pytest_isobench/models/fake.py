@@ -21,4 +21,5 @@ class FakeScript(Record):
     speed: float = Field(1.0, gt=0, lt=1e6, description="How many times faster than a tree without a script.")
     noise: float = Field(0.01, ge=0, le=1, description="Standard deviation of the times, as a log ratio.")
     answer: Any = Field(42, description="What every call returns; another answer than the reference's is incorrect.")
+    seconds: float = Field(0.0, ge=0, le=3600, description="Seconds that placing the tree really takes, as on a busy machine far away.")
     fail: Failure | None = Field(None, description="How it fails instead; 'machine' is the machine's failure, not the tree's.")

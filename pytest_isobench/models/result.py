@@ -121,6 +121,39 @@ class Failure(Record):
     message: Shown
 
 
+GpuReason = Literal[
+    "idle", "clock_setting", "power_cap", "hardware_slowdown", "sync_boost", "heat", "hardware_heat", "power_brake", "display_setting"
+]
+"""Why a GPU's clocks are not higher than they are."""
+
+
+class GpuState(Record):
+    """One GPU at one moment. What the device does not tell is null."""
+
+    sm_clock: int | None = Field(None, description="Clock of the multiprocessors.")
+    memory_clock: int | None = Field(None, description="Clock of the memory.")
+    temperature: int | None = Field(None, description="Of the chip.")
+    power: float | None = Field(None, description="What the whole board draws.")
+    reasons: tuple[GpuReason, ...] | None = Field(None, description="Why the clocks are not higher.")
+    ecc: bool | None = Field(None, description="Whether memory errors are corrected.")
+    persistence: bool | None = Field(None, description="Whether the driver stays loaded when nobody uses the device.")
+    mig: bool | None = Field(None, description="Whether the device is cut into instances.")
+    processes: tuple[int, ...] | None = Field(None, description="Ids of the processes that have the device open.")
+
+
+class Device(Record):
+    """A GPU that was handed to the arms, and what was seen of it."""
+
+    index: int
+    uuid: str
+    name: str
+    memory_mb: int
+    driver: str
+    before: GpuState | None = Field(None, description="Before anything of the campaign ran; null when states cannot be read here.")
+    after: GpuState | None = Field(None, description="After all of it was over.")
+    looks: int = Field(0, description="How often the state was read from before to after.")
+
+
 class Machine(Record):
     """Where it was measured."""
 
@@ -138,6 +171,7 @@ class Machine(Record):
     throttled: int | None = Field(None, description="Thermal throttling events while measuring.")
     cores: tuple[int, ...] = Field((), description="Cores that the arms were pinned to.")
     gpus: tuple[str, ...] = ()
+    devices: tuple[Device, ...] = Field((), description="GPUs that were handed to the arms.")
     python: str
     versions: dict[str, str] = {}
     boot: str | None = Field(None, description="Identity of the boot: trials of two boots are never compared.")

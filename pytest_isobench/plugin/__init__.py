@@ -139,6 +139,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         run.finish(session, exitstatus)
 
 
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    if not options.agents_of(config):
+        return None
+    from pytest_isobench.plugin.workers import auto_workers
+
+    return auto_workers(config)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: WorkerController) -> None:
     if run := run_of(node.config):
@@ -156,6 +165,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config) -> TaskScheduling | None:
     run = run_of(config)
     if run is None or config.getvalue("dist") == "each":
         return None
+    from pytest_isobench.plugin.durations import durations
     from pytest_isobench.plugin.scheduler import TaskScheduling
 
-    return TaskScheduling(run.workers)
+    return TaskScheduling(run.workers, durations(run.settings.report.parent))

@@ -29,6 +29,7 @@ from pytest_isobench.plugin.progress import observer
 if TYPE_CHECKING:
     from pytest_isobench.dataset.stubs import Stub
     from pytest_isobench.dataset.versions import VersionSource
+    from pytest_isobench.gpus import Gpu
     from pytest_isobench.models.task import Task
     from pytest_isobench.plugin.cases import Case
     from pytest_isobench.plugin.run import Run
@@ -143,6 +144,7 @@ class Campaigns:
         opened.source.baseline()
         opened.source.human()
         with ExitStack() as leases:
+            cores, gpus = self._lease(task, leases) if provider.exclusive else ((), ())
             return run_campaign(
                 task,
                 entrants,
@@ -152,7 +154,8 @@ class Campaigns:
                 configuration=configuration,
                 journal=self.journal,
                 history=self.history,
-                cores=self._lease(task, leases) if provider.exclusive else (),
+                cores=cores,
+                gpus=gpus,
                 observer=self.observer,
                 judge=self._judge,
                 folder=opened.folder,
@@ -168,10 +171,10 @@ class Campaigns:
             if case.id not in measured and isinstance(found, Result):
                 self._found[case.id] = found.model_copy(update=common)
 
-    def _lease(self, task: Task, leases: ExitStack) -> tuple[int, ...]:
+    def _lease(self, task: Task, leases: ExitStack) -> tuple[tuple[int, ...], tuple[Gpu, ...]]:
         self.observer.phase(task.id, "waiting until nobody else measures")
-        leases.enter_context(lease_gpus(task.resources.gpus, self._settings.configuration.gpu or task.resources.gpu))
-        return leases.enter_context(lease_cores(task.resources.cpus))
+        gpus = leases.enter_context(lease_gpus(task.resources.gpus, self._settings.configuration.gpu or task.resources.gpu))
+        return leases.enter_context(lease_cores(task.resources.cpus)), gpus
 
     def _judge(self, task: Task, comparison: Comparison) -> Verdict | None:
         config = self._run.config

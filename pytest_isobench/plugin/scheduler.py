@@ -3,14 +3,17 @@
 A worker starts a test only when it knows the next one. Its last one would wait until the worker is given another task, which then
 waits for it in turn while other workers are idle. So the scheduler ends each portion of work with its last test a second time, and
 the worker (`run_once`) lets that second time pass.
+
+Long tasks go first, as far as earlier reports tell which are long: what is started last decides when all is over.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import signal
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
 CASE = re.compile(r"\[(?P<task>[A-Za-z0-9][A-Za-z0-9._-]*):(?P<agent>[^:\]]+):(?P<attempt>\d+)")
+TASK = "task "
 PR_SET_PDEATHSIG = 1
 FINISHED = pytest.StashKey[bool]()
 
@@ -26,14 +30,15 @@ FINISHED = pytest.StashKey[bool]()
 def scope(nodeid: str) -> str:
     """Return what must stay together: a task's cases, or the tests of one other file or class."""
     found = CASE.search(nodeid)
-    return f"task {found['task']}" if found else nodeid.rsplit("::", 1)[0]
+    return f"{TASK}{found['task']}" if found else nodeid.rsplit("::", 1)[0]
 
 
 class TaskScheduling:
     """Hands whole tasks to workers, one at a time; implements xdist's `Scheduling`."""
 
-    def __init__(self, workers: int) -> None:
-        self._workers = workers
+    def __init__(self, workers: int, seconds: Mapping[str, float] | None = None) -> None:
+        """Take the number of workers, and how long tasks took earlier; a task that is not known goes before those that are."""
+        self._workers, self._seconds = workers, seconds or {}
         self._collections: dict[WorkerController, list[str]] = {}
         self._assigned: dict[WorkerController, deque[int]] = {}
         """What each worker has not completed. A second time is kept as its complement, a negative number."""
@@ -73,7 +78,8 @@ class TaskScheduling:
             groups: dict[str, list[str]] = {}
             for nodeid in self._agreed:
                 groups.setdefault(scope(nodeid), []).append(nodeid)
-            self._waiting.extend(groups.values())
+            order = sorted(groups, key=lambda group: -self._seconds.get(group.removeprefix(TASK), math.inf))
+            self._waiting.extend(groups[group] for group in order)
         self._feed_all()
 
     def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:  # noqa: ARG002 - xdist's signature

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pytest_isobench.models.result import Comparison, Machine, Result
+from pytest_isobench.models.result import Comparison, GpuState, Machine, Result
 from pytest_isobench.reports.numbers import interval_text, share_text, time_text
 from pytest_isobench.reports.text import Paper
 from pytest_isobench.reports.words import words
@@ -73,6 +73,11 @@ def _per_arm(title: str, values: Mapping[str, float], unit: str = "s", noise: fl
     return f"{title}: {', '.join(f'{arm} {time_text(value, unit, noise)}' for arm, value in values.items())}" if values else ""
 
 
+def _gpu_state(state: GpuState) -> str:
+    parts = ((state.sm_clock, "MHz"), (state.temperature, "C"), (state.power, "W"))
+    return " ".join(f"{value:.0f} {unit}" for value, unit in parts if value is not None)
+
+
 def _machine(machine: Machine) -> Iterator[str]:
     yield machine.host
     yield machine.cpu
@@ -87,5 +92,8 @@ def _machine(machine: Machine) -> Iterator[str]:
     if machine.throttled:
         yield f"{machine.throttled} throttling events"
     yield from machine.gpus
+    for device in machine.devices:
+        states = {"before": device.before, "after": device.after}
+        yield f"GPU {device.index} {', '.join(f'{when} {_gpu_state(state)}' for when, state in states.items() if state)}".rstrip()
     yield f"{machine.memory_mb} MB"
     yield f"{machine.system}, kernel {machine.kernel}, Python {machine.python}"

@@ -7,6 +7,7 @@ the supervisor. A non-zero exit is a value; a sandbox that is lost, or never cam
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from pytest_isobench.dataset.versions import Version
+from pytest_isobench.gpus import Gpu
 from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.models.result import Isolation
 from pytest_isobench.models.task import Environment, Resources
@@ -158,6 +160,8 @@ class Sandbox(ABC):
     supervisor: Supervisor
     runs: bool = True
     """Whether processes really run in it."""
+    gpus: tuple[Gpu, ...] = ()
+    """The devices that its candidates may use, all of them and no others: leased, and set before the first arm is added."""
 
     @abstractmethod
     def add(self, arm: str, version: Version, environment: Environment, *, patch: str | None = None) -> None:
@@ -187,6 +191,18 @@ class Sandbox(ABC):
         folder, a clean set of variables, and nothing else: no other arm, no task file, no home.
         """
 
+    def owns(self, pid: int) -> bool:
+        """Tell whether a process of this machine runs in here, or did: anybody else's on a leased GPU is an alarm.
+
+        By default those do that descend from this process. One that is gone already is nobody's.
+        """
+        import psutil
+
+        try:
+            return any(parent.pid == os.getpid() for parent in psutil.Process(pid).parents())
+        except psutil.Error:
+            return True
+
     @abstractmethod
     def close(self) -> None:
         """Kill everything and remove every file. Idempotent."""
@@ -212,8 +228,6 @@ class Needs:
     """How long it will be needed at most."""
     gpu: str | None = None
     """Model of the GPUs, such as H100."""
-    devices: tuple[str, ...] = ()
-    """GPUs of this machine that are leased to it, by index or id."""
     label: str = ""
     """What it is for, to be found by people."""
 

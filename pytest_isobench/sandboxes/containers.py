@@ -74,6 +74,10 @@ class Container(ABC):
     def seal(self) -> None:
         """Take away what only the preparation may have, such as the network. Idempotent."""
 
+    def owns(self, pid: int) -> bool:  # noqa: ARG002 - far away there is none of this machine's processes
+        """Tell whether a process of this machine runs in it; also after its end."""
+        return False
+
     @abstractmethod
     def close(self) -> None:
         """End it and remove every trace of it. Idempotent."""
@@ -154,6 +158,9 @@ class ContainerSandbox(Sandbox):
             quarters.container.seal()
         order = Order(argv=argv, resources=resources, variables=variables or {}, cores=tuple(cores), writable=writable)
         return self._describe(quarters, order)
+
+    def owns(self, pid: int) -> bool:
+        return any(container.owns(pid) for container in list(self._containers.values()))
 
     def close(self) -> None:
         self._stack.close()

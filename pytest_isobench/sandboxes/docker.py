@@ -8,7 +8,9 @@ and with it everything in the container.
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_isobench.errors import NotEvaluableError, SandboxError, UsageError
@@ -26,6 +28,8 @@ from pytest_isobench.sandboxes.supervision import PROGRAM, SupervisorClient, boo
 if TYPE_CHECKING:
     import docker
     from docker.models.containers import Container as EngineContainer
+
+    from pytest_isobench.gpus import Gpu
 
 LABEL, OWNER, HOST = "isobench.sandbox", "isobench.owner", "isobench.host"
 TASK_LABEL = "isobench.task"
@@ -55,12 +59,11 @@ class DockerProvider(SandboxProvider):
                 raise UsageError("no image: build one (isobench images build), give --isobench-image, or set the task's environment.image")
             image = image_of(client, name, settings)
             isolation = self._isolation(client, f", image {name} ({image[7:19]}, {_megabytes(client, image)} MB)")
-            options = container_options(settings, needs, image)
         except BaseException:
             client.close()
             raise
         sandbox = ContainerSandbox(
-            lambda: DockerContainer(client, options, settings, gpus=bool(options.get("device_requests"))),
+            lambda: DockerContainer(client, container_options(settings, needs, image, sandbox.gpus), settings),
             isolation,
             alone=True,
             whole=needs.environment.image is not None,
@@ -96,8 +99,8 @@ def built_for(client: docker.DockerClient, task: str) -> str | None:
     return str(newest.tags[0] if newest.tags else newest.id) if newest else None
 
 
-def container_options(settings: ContainerSettings, needs: Needs, image: str) -> dict[str, Any]:
-    """Return what the engine's client is asked for."""
+def container_options(settings: ContainerSettings, needs: Needs, image: str, gpus: Sequence[Gpu] = ()) -> dict[str, Any]:
+    """Return what the engine's client is asked for; `gpus` are those that are leased to the campaign."""
     resources = needs.resources
     memory = settings.memory_mb or max(resources.memory_mb, building.RESOURCES.memory_mb if needs.environment.install else 0)
     pids = settings.pids or max(resources.pids, building.RESOURCES.pids)
@@ -134,16 +137,17 @@ def container_options(settings: ContainerSettings, needs: Needs, image: str) -> 
         options["platform"] = settings.platform
     if settings.mounts:
         options["volumes"] += [f"{mount}:ro" for mount in settings.mounts]
-    if requests := _device_requests(settings, needs):
+    if requests := _device_requests(settings, needs, gpus):
         options["device_requests"] = requests
     return options
 
 
-def _device_requests(settings: ContainerSettings, needs: Needs) -> list[Any]:
-    """Ask for the GPUs that the settings name, else for as many as the task needs; those leased to this campaign are named by it."""
+def _device_requests(settings: ContainerSettings, needs: Needs, gpus: Sequence[Gpu]) -> list[Any]:
+    """Ask for the GPUs that the settings name, else for the leased ones, else for all if the task needs any."""
     import docker
 
-    wanted = settings.gpus or (f"device={','.join(needs.devices)}" if needs.devices else "all" if needs.resources.gpus else "none")
+    leased = f"device={','.join(gpu.uuid or str(gpu.index) for gpu in gpus)}" if gpus else ""
+    wanted = settings.gpus or leased or ("all" if needs.resources.gpus else "none")
     if wanted == "none":
         return []
     kind = {"capabilities": [["gpu"]]}
@@ -160,13 +164,13 @@ def labels(needs: Needs) -> dict[str, str]:
 class DockerContainer(Container):
     """One container on the engine."""
 
-    def __init__(self, client: docker.DockerClient, options: dict[str, Any], settings: ContainerSettings, *, gpus: bool) -> None:
+    def __init__(self, client: docker.DockerClient, options: dict[str, Any], settings: ContainerSettings) -> None:
         self._client, self._settings, self._sealed, self._open = client, settings, settings.network != "on_for_prepare", True
         self._streams = ExitStack()
         with failures("create a container"):
             self._container: EngineContainer = client.containers.create(**options)
         try:
-            self._start(gpus=gpus)
+            self._start(gpus="device_requests" in options)
         except BaseException:
             self.close()
             raise
@@ -208,6 +212,12 @@ class DockerContainer(Container):
             for name in self._container.attrs["NetworkSettings"]["Networks"]:
                 self._client.networks.get(name).disconnect(self._container, force=True)
         self._sealed = True
+
+    def owns(self, pid: int) -> bool:
+        try:
+            return str(self._container.id) in Path(f"/proc/{pid}/cgroup").read_text()
+        except OSError:
+            return False
 
     def close(self) -> None:
         if not self._open:

@@ -1,12 +1,13 @@
 """A sandbox that measures nothing: for tests of what users build around this plugin, and of this plugin itself.
 
-`--isobench-sandbox=fake` places arms for real: it copies their trees and applies their patches with git. But it starts no process and
-lets no time pass. How fast a tree is, and what it answers, stands in a file `fake.json` at its root:
+`--isobench-sandbox=fake` places arms for real: it copies their trees and applies their patches with git. But it starts no process and,
+unless it is told to, lets no time pass. How fast a tree is, and what it answers, stands in a file `fake.json` at its root:
 
-    {"speed": 1.5, "noise": 0.01, "answer": 42, "fail": null}
+    {"speed": 1.5, "noise": 0.01, "answer": 42, "seconds": 0, "fail": null}
 
 `speed` is relative to a tree without the file, `noise` the standard deviation of its times, `answer` what every call returns, and `fail`
-one of crash, timeout, exit, cheat, build, or machine (which is the machine's failure and ends as a test error). Times are drawn
+one of crash, timeout, exit, cheat, build, or machine (which is the machine's failure and ends as a test error). `seconds` is the one
+thing that takes time: placing the tree sleeps so long, as if a machine elsewhere were at work. Times are drawn
 by a hash of the inputs, the arm and its script, so that the same run gives the same figures, whether or not it was cut off in between;
 a command without inputs has no noise.
 The agent `fake:SPEED` makes patches for such a file. So a whole session, with every verdict and the report, runs in a fraction of a
@@ -26,6 +27,7 @@ import random
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -97,6 +99,7 @@ class FakeSandbox(Sandbox):
         for text in (version.patch, patch):
             building.apply(_run_in(tree), text or "")
         script = read_script(tree)
+        time.sleep(script.seconds)
         self.supervisor.broken |= script.fail == "machine"
         if script.fail == "build":
             raise DoesNotBuildError(f"{FILE} says that this tree does not build")
@@ -209,7 +212,8 @@ def draw(script: FakeScript, process: Process, inputs: bytes, calls: int) -> flo
     """Return the seconds of some calls: the same for the same inputs, arm and script, and without noise where there are no inputs."""
     if not inputs:
         return CALL * calls / script.speed
-    key = hashlib.sha256(b"\0".join((process.environment[LABEL].encode(), script.model_dump_json().encode(), inputs))).digest()
+    told = script.model_dump_json(exclude={"seconds"}).encode()
+    key = hashlib.sha256(b"\0".join((process.environment[LABEL].encode(), told, inputs))).digest()
     return CALL * calls / script.speed * random.Random(key).lognormvariate(0.0, script.noise)
 
 

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -5,15 +6,18 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_isobench import gpus
 from pytest_isobench.errors import NotEvaluableError, SandboxError
 from pytest_isobench.gpus import Gpu
 from pytest_isobench.measuring import leases
 from pytest_isobench.measuring.leases import leasable_cores, lease_cores, lease_gpus, parse_cpu_list, physical_cores
+from pytest_isobench.testing.gpus import ScriptedInventory
 
 FOUR = ((0,), (1,), (2,), (3,))
 
@@ -193,3 +197,99 @@ def test_a_missing_gpu_is_not_evaluable(tmp_path):
     gpus, message = [_gpu(0), _gpu(1, "Tesla T4")], r"needs 2 GPU\(s\) of model 'H100'; this machine has 1"
     with pytest.raises(NotEvaluableError, match=message), lease_gpus(2, "H100", tmp_path, gpus=gpus):
         pass
+
+
+def test_hidden_gpus_are_not_leased(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpus, "local_inventory", lambda: ScriptedInventory([_gpu(index) for index in range(4)]))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    with lease_gpus(2, None, tmp_path) as found:
+        assert [gpu.index for gpu in found] == [2, 3]
+    message = r"needs 4 GPU\(s\); this machine has 2 \(CUDA_VISIBLE_DEVICES=2,3\)"
+    with pytest.raises(NotEvaluableError, match=message), lease_gpus(4, None, tmp_path):
+        pass
+
+
+def test_all_or_none(tmp_path):
+    """Who breaks off while it waits for its last device lets go of the others."""
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    eight = [_gpu(index) for index in range(8)]
+    with lease_gpus(1, None, tmp_path, gpus=eight):
+        with pytest.raises(KeyboardInterrupt), lease_gpus(8, None, tmp_path, interrupt, eight):
+            pass
+        with lease_gpus(7, None, tmp_path, gpus=eight) as rest:
+            assert [gpu.index for gpu in rest] == [1, 2, 3, 4, 5, 6, 7]
+
+
+FORK = """
+import os, sys, time
+from pathlib import Path
+from pytest_isobench.gpus import Gpu
+from pytest_isobench.measuring.leases import lease_gpus
+gpu = Gpu(index=0, uuid="GPU-0", name="H100", memory_mb=1, driver="1")
+with lease_gpus(1, None, Path(sys.argv[1]), gpus=[gpu]):
+    child = os.fork()
+    if not child:
+        time.sleep(60)
+        os._exit(0)
+    print(child, flush=True)
+    time.sleep(60)
+"""
+
+
+def briefly():
+    """Wait for what must become free soon, and not for ever."""
+    left = iter(range(200))
+
+    def wait(seconds: float) -> None:
+        assert next(left, None) is not None, "somebody keeps it"
+        time.sleep(seconds)
+
+    return wait
+
+
+def test_a_forked_child_does_not_keep_a_dead_holder_s_lease(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", FORK, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:
+        child = int(holder.stdout.readline())
+        holder.kill()
+        holder.wait()
+        try:
+            with lease_gpus(1, None, tmp_path, briefly(), [_gpu(0)]) as found:
+                assert found == (_gpu(0),)
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+CONTEND = """
+import json, random, sys, time
+from pathlib import Path
+from pytest_isobench.gpus import Gpu
+from pytest_isobench.measuring.leases import lease_gpus
+draw = random.Random(int(sys.argv[2]))
+gpus = [Gpu(index=i, uuid=f"GPU-{i}", name="H100", memory_mb=1, driver="1") for i in range(8)]
+for turn in range(int(sys.argv[3])):
+    with lease_gpus(draw.choice((1, 2, 4, 8)), None, Path(sys.argv[1]), lambda _: time.sleep(0.001), gpus) as mine:
+        begin = time.monotonic()
+        time.sleep(0.002)
+        held = [begin, time.monotonic(), [gpu.index for gpu in mine]]
+    print(json.dumps(held), flush=True)
+"""
+
+
+def test_many_who_want_one_two_four_or_eight_all_get_them_though_some_are_killed(tmp_path):
+    command = [sys.executable, "-c", CONTEND, str(tmp_path)]
+    turns = [10**6] * 3 + [25] * 3
+    workers = [subprocess.Popen([*command, str(i), str(turns[i])], stdout=subprocess.PIPE, text=True) for i in range(6)]
+    lines = {worker: [worker.stdout.readline() for _ in range(5)] for worker in workers[:3]}
+    for doomed in workers[:3]:
+        doomed.kill()
+    held = [json.loads(line) for worker in workers for line in (*lines.get(worker, ()), *worker.communicate(timeout=60)[0].splitlines())]
+    assert [worker.returncode for worker in workers] == [-signal.SIGKILL] * 3 + [0] * 3
+    assert len(held) >= 3 * 25 + 3 * 5
+    for gpu in range(8):
+        times = sorted((begin, end) for begin, end, gpus in held if gpu in gpus)
+        assert all(end <= begin for (_, end), (begin, _) in pairwise(times)), "two held it at once"
+    with lease_gpus(8, None, tmp_path, briefly(), [_gpu(index) for index in range(8)]) as free:
+        assert len(free) == 8

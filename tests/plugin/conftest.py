@@ -50,11 +50,11 @@ class Project:
         self.tasks({"id": "sort", "repo": "acme/sorter", "marks": ["quick"]}, {"id": "scan", "repo": "acme/scanner", "language": "rust"})
         (self.path / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers --strict-config\nisobench_sandbox = fake\n")
 
-    def tree(self, name: str, *, speed: float, noise: float = 0.0) -> None:
+    def tree(self, name: str, *, speed: float, noise: float = 0.0, **script: object) -> None:
         """Write a version; without noise no verdict depends on chance."""
         folder = self.path / "trees" / name
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "fake.json").write_text(json.dumps({"speed": speed, "noise": noise}, indent=1) + "\n")
+        (folder / "fake.json").write_text(json.dumps({"speed": speed, "noise": noise, **script}, indent=1) + "\n")
 
     def tasks(self, *records: dict[str, object], file: str = "tasks/demo.yaml") -> Path:
         """Write a task file, a record a line; what a record lacks is filled in."""

@@ -23,8 +23,8 @@ class Node:
 
 @pytest.fixture
 def start():
-    def start(workers, collection):
-        nodes, scheduling = [Node() for _ in range(workers)], TaskScheduling(workers)
+    def start(workers, collection, seconds=None):
+        nodes, scheduling = [Node() for _ in range(workers)], TaskScheduling(workers, seconds)
         for node in nodes:
             scheduling.add_node(node)
             scheduling.add_node_collection(node, collection)
@@ -81,6 +81,16 @@ def test_a_single_case_is_sent_twice_as_well(start):
     assert node.sent == [[0, 0]]
     finish(scheduling, node, 0)
     assert scheduling.tests_finished
+
+
+def test_long_tasks_go_first(start):
+    _scheduling, nodes = start(3, CASES, {"a": 1.0, "b": 2.0, "c": 3.0, "gone": 9.0})
+    assert [node.sent for node in nodes] == [[[4, 5, 5]], [[2, 3, 3]], [[0, 1, 1]]]
+
+
+def test_what_is_not_known_goes_before_what_is(start):
+    _scheduling, nodes = start(3, CASES, {"a": 1.0})
+    assert [node.sent for node in nodes] == [[[2, 3, 3]], [[4, 5, 5]], [[0, 1, 1]]]
 
 
 def test_more_workers_than_tasks_wait(start):

@@ -37,6 +37,18 @@ def test_workers_share_the_tasks_and_each_stays_whole(project):
     assert {worker for _, worker in where} == {"gw0", "gw1"}
 
 
+def test_the_longest_task_of_an_earlier_run_goes_first(project):
+    project.pytester.makeconftest(WHERE)
+    project.tree("slow", speed=2.0, seconds=0.5)
+    long = {"id": "long", "source": {"kind": "path", "base": "../trees/base", "human": "../trees/slow"}}
+    project.tasks({"id": "first"}, {"id": "second"}, long)
+    project.run("--isobench-agent=nop,human", "-n1").assert_outcomes(passed=3, failed=3)
+    project.run("--isobench-agent=nop,human", "-n1").assert_outcomes(passed=3, failed=3)
+    order = [json.loads(line)[0] for line in (project.path / "where.jsonl").read_text().splitlines()][::2]
+    assert order[:3] == ["first", "second", "long"]
+    assert order[3] == "long"
+
+
 FIXTURES = """
     import os
     import pytest

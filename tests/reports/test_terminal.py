@@ -7,14 +7,16 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_samples import BARE, GREW, comparison, every_outcome, failed, measured, report, result
+from report_samples import BARE, GREW, MACHINE, comparison, every_outcome, failed, measured, report, result
 from rich.cells import cell_len
 
 from pytest_isobench.models.result import (
     Configuration,
+    Device,
     Failure,
     Finding,
     Gain,
+    GpuState,
     Isolation,
     Machine,
     Outcome,
@@ -122,6 +124,13 @@ def test_the_reason_of_what_was_not_measured_is_shown() -> None:
     assert "agent against human as the interval says" not in text
 
 
+def test_facts_tell_what_gpus_did() -> None:
+    before, after = GpuState(sm_clock=345, temperature=30, power=70.4), GpuState(sm_clock=1980, temperature=64)
+    device = Device(index=3, uuid="GPU-3", name="NVIDIA H100", memory_mb=1, driver="1", before=before, after=after)
+    machine = MACHINE.model_copy(update={"devices": (device,)})
+    assert "GPU 3 before 345 MHz 30 C 70 W, after 1980 MHz 64 C" in shown([result(machine=machine)], verbosity=2)
+
+
 def test_verbosity_adds_reasons_then_facts() -> None:
     reasons, facts, totals = shown(every_outcome(), verbosity=1), shown(every_outcome(), verbosity=2), shown(every_outcome(), verbosity=-1)
     assert "agent against human as the interval says" in reasons
@@ -193,7 +202,8 @@ RATIO = st.floats(1e-9, 1e9)
 def hostile_results(draw: st.DrawFn) -> Result:
     text = draw(TEXT)
     words = dict.fromkeys(("host", "system", "kernel", "architecture", "cpu", "python"), text)
-    machine = Machine(physical_cores=None, logical_cores=1, memory_mb=1, gpus=(text,), **words)
+    device = Device(index=0, uuid=text, name=text, memory_mb=1, driver=text, before=GpuState(sm_clock=1))
+    machine = Machine(physical_cores=None, logical_cores=1, memory_mb=1, gpus=(text,), devices=(device,), **words)
     measured = comparison(draw(RATIO), draw(RATIO), times={text: 1.0}, setup={text: -1.0})
     return result(
         draw(TEXT) or "task",

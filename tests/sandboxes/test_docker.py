@@ -9,17 +9,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import docker
+import psutil
 import pytest
 from containers.engine import Engine
 
 from pytest_isobench.errors import DoesNotBuildError, NotEvaluableError, SandboxError, UsageError
+from pytest_isobench.gpus import Gpu
 from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.models.task import Environment, Resources
 from pytest_isobench.sandboxes.base import Needs
-from pytest_isobench.sandboxes.docker import LABEL, DockerProvider
+from pytest_isobench.sandboxes.docker import LABEL, DockerProvider, container_options
 from pytest_isobench.testing import SandboxContract
 from pytest_isobench.testing.base import NEEDS, SMALL, ContractBase
 
@@ -121,11 +124,19 @@ class TestContainers(DockerCase):
             sandbox.add("agent", version, Environment())
 
     def test_gpus_are_asked_for_by_number(self, engine):
-        from pytest_isobench.sandboxes.docker import container_options
+        gpus = [Gpu(index=number, name="H100", uuid=f"GPU-{number}", memory_mb=81559, driver="550") for number in (0, 3)]
+        needs = Needs(resources=Resources(gpus=2))
+        [request] = container_options(ContainerSettings(image=engine.image), needs, "image", gpus)["device_requests"]
+        assert (request["DeviceIDs"], request["Capabilities"]) == (["GPU-0", "GPU-3"], [["gpu"]])
 
-        needs = Needs(resources=Resources(gpus=2), devices=("0", "3"))
-        [request] = container_options(ContainerSettings(image=engine.image), needs, "image")["device_requests"]
-        assert (request["DeviceIDs"], request["Capabilities"]) == (["0", "3"], [["gpu"]])
+    def test_processes_of_a_container_are_known(self, engine, version):
+        with self.open(engine, "owner") as sandbox:
+            sandbox.add("agent", version, Environment())
+            found: list[bool] = []
+            process = sandbox.process("agent", ["sh", "-c", "echo started; sleep 1"], resources=SMALL)
+            sandbox.supervisor.run(process, timeout=20, on_output=lambda *_: found.append(any(map(sandbox.owns, psutil.pids()))))
+            assert found == [True]
+            assert not sandbox.owns(os.getpid())
 
     def test_secret_is_for_builds_alone_and_never_shown(self, engine, version, monkeypatch):
         monkeypatch.setenv("HF_TOKEN", "hf_tell_nobody")
@@ -171,8 +182,6 @@ class TestFailures(DockerCase):
     def test_image_with_another_python(self, engine, version, tmp_path):
         (tmp_path / "pyvenv.cfg").write_text("version = 3.99.1\n")
         (tmp_path / "bin").mkdir()
-        from dataclasses import replace
-
         other = replace(version, environment=replace(version.environment, path=tmp_path))
         with self.open(engine, "python") as sandbox, pytest.raises(NotEvaluableError, match=r"Python 3\.99, and the image Python 3\.\d+"):
             sandbox.add("agent", other, Environment())

@@ -53,6 +53,17 @@ def test_speed_is_what_the_script_says(sandbox, place):
     assert statistics.stdev(ratios) == pytest.approx(0.01, rel=0.3)
 
 
+def test_placing_takes_as_long_as_the_script_says_and_changes_no_figure(sandbox, place, monkeypatch):
+    slept = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    place("one", {"speed": 2.0})
+    before = play(sandbox, "one")["one"]
+    (sandbox._folder / "one" / "fake.json").write_text('{"speed": 2.0, "seconds": 3}')
+    assert play(sandbox, "one")["one"] == before
+    place("two", {"seconds": 3})
+    assert slept == [0.0, 3.0]
+
+
 def test_the_same_request_takes_the_same_time_again(sandbox, place):
     place("one")
     place("two")

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_isobench.gpus import Gpu, find_gpus, matching, parse_query
+from pytest_isobench.gpus import Gpu
+from pytest_isobench.gpus.smi import Smi, parse_query
 
 TWO = """0, GPU-aaaa, NVIDIA H100 80GB HBM3, 81559, 550.54.15
 1, GPU-bbbb, Tesla T4, 15360, 550.54.15
@@ -26,13 +27,6 @@ def test_memory_that_is_not_said_is_nought():
     assert parse_query("0, GPU-a, NVIDIA GB10, [N/A], 580.1\n")[0].memory_mb == 0
 
 
-def test_models_match_by_part_of_the_name():
-    gpus = parse_query(TWO)
-    assert matching(gpus, "h100") == gpus[:1]
-    assert matching(gpus, None) == gpus
-    assert matching(gpus, "B200") == ()
-
-
 def _program(folder: Path, body: str) -> None:
     program = folder / "nvidia-smi"
     program.write_text(f"#!/bin/sh\n{body}\n")
@@ -45,9 +39,9 @@ def test_the_driver_is_asked(tmp_path, monkeypatch, body, names):
     (tmp_path / "data").write_text(TWO)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    assert [gpu.name for gpu in find_gpus(timeout=1.0)] == names
+    assert [gpu.name for gpu in Smi(timeout=1.0).devices()] == names
 
 
 def test_no_driver_is_no_gpu(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert find_gpus() == ()
+    assert Smi().devices() == ()
