@@ -46,9 +46,9 @@ def test_names_are_plain(name):
 
 
 def test_an_unknown_sandbox_lists_what_there_is():
-    message = r"--isobench-sandbox=locl: there is no such sandbox \(did you mean 'local'\?\); there are local, fake"
+    message = r"--isobench-sandbox=locl: there is no such sandbox \(did you mean 'local'\?\); there are local, docker, modal, fake"
     with pytest.raises(UsageError, match=message):
-        default_registry().sandbox("locl")
+        default_registry().sandbox("locl", ContainerSettings())
 
 
 def test_an_unknown_agent_with_an_argument_is_named(context):

@@ -20,7 +20,7 @@ from pytest_isobench.sandboxes.fake import FakeProvider, FakeSandbox
 class Exclusive(FakeProvider):
     exclusive = True
 
-    def open(self):
+    def open(self, needs):
         return Noting(self.isolation())
 
 class Noting(FakeSandbox):

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.plugin.options import INIS, OPTIONS
 from pytest_isobench.plugin.settings import parse_share, parse_time
 
@@ -14,7 +15,8 @@ from pytest_isobench.plugin.settings import parse_share, parse_time
 @pytest.mark.parametrize(("option", "message"), [
     ("attempts=0", "--isobench-attempts=0: give a whole number from 1 to 1000"),
     ("attempts=many", "--isobench-attempts=many: give a whole number"),
-    ("sandbox=docke", "--isobench-sandbox=docke: there is no such sandbox; there are local, fake"),
+    ("sandbox=docke", "--isobench-sandbox=docke: there is no such sandbox (did you mean 'docker'?); there are local, docker, modal, fake"),
+    ("image=python:3.12", "--isobench-image is about containers, and the sandbox fake has none: use --isobench-sandbox=docker"),
     ("sandbox=fak", "there is no such sandbox (did you mean 'fake'?)"),
     ("time-budget=0", "--isobench-time-budget=0: give seconds above 0, or a time such as 90s, 5m or 1h"),
     ("time-budget=5 days", "--isobench-time-budget=5 days: give seconds"),
@@ -67,6 +69,7 @@ def test_options_reach_the_report(project):
     given = ["margin=10%", "confidence=0.9", "seed=7", "time-budget=2m", "timeout=9s", "require=improve", "gpu=H100"]
     project.run("--isobench-agent=human", *(f"--isobench-{option}" for option in given))
     configuration = project.report()["configuration"]
+    assert configuration.pop("container") == ContainerSettings().model_dump(mode="json")
     assert configuration == {
         "margin": 0.1, "confidence": 0.9, "seed": 7, "time_budget": 120.0, "timeout": 9.0,
         "require": "improve", "only": None, "sandbox": "fake", "gpu": "H100",
