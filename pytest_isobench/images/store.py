@@ -90,6 +90,10 @@ def remove(client: DockerClient, image: Stored) -> str | None:
     """Remove an image with all its tags; return why it stays when something uses it."""
     from docker.errors import APIError, ImageNotFound
 
+    users = client.containers.list(all=True, filters={"ancestor": image.id})
+    if users:
+        # Asked first: the engine would take away all tags but the last before it refuses.
+        return f"the container {users[0].name} uses it"
     try:
         for name in image.tags or (image.id,):
             client.images.remove(name)

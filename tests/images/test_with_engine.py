@@ -198,9 +198,8 @@ def test_prune_keeps_what_is_in_use_and_what_is_unknown(project: Project) -> Non
     client = project.engine.client()
     try:
         container = client.containers.create(f"{project.prefix}:one", ["true"])
-        for name in client.images.get(f"{project.prefix}:one").tags[1:]:
-            client.images.remove(name)
         kept = project.images("prune", "--all")
+        assert len(client.images.get(f"{project.prefix}:one").tags) == 2
         container.remove()
     finally:
         client.close()
