@@ -27,7 +27,7 @@ SAID = [
     ("/usr/bin/ld: cannot find -lfoo\n", "missing dependency"),
     ("Err:1 Temporary failure resolving 'deb'\nE: Unable to locate package git\n", "network"),
     (
-        "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError'\nERROR: No matching distribution found for torch\n",
+        "WARNING: Retrying after connection broken by 'NewConnectionError'\nERROR: No matching distribution found for torch\n",
         "network",
     ),
     ("fatal: unable to access 'https://host/x.git/': Could not resolve host: host\n", "network"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import CODE
+from image_project import CODE
 
 from pytest_isobench.dataset.cache import Cache
 from pytest_isobench.errors import UsageError

@@ -76,7 +76,7 @@ def test_the_projects_template_counts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("template", "message"),
-    [("FROM {{ bas }}\n", "'bas' is undefined"), ("FROM x\n{% if %}\n", ":2: "), ("{{ base.x.y }}", "undefined")],
+    [("FROM {{ bas }}\n", "'bas' is undefined"), ("FROM x\n{% if %}\n", ":2: "), ("{{ base.x.y }}", "no attribute 'x'")],
 )
 def test_broken_templates_are_named(tmp_path: Path, template: str, message: str) -> None:
     (tmp_path / "cpu.Dockerfile.j2").write_text(template)

@@ -9,8 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import Project
 from containers.registry import PASSWORD, USER, serving
+from image_project import Project
 
 pytestmark = pytest.mark.engine
 

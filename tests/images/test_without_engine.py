@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Project
+from image_project import Project
 
 
 @pytest.mark.parametrize("command", [["build", "--all"], ["list"], ["prune"], ["push"], ["pull"]])
