@@ -158,10 +158,19 @@ def cli_page() -> str:
         command.register(commands)
     head = "# The isobench command\n\nWhat one wants to know before and after a session of pytest.\n\n"
     parts = [f"{head}{textwrap.indent(EPILOG, '    ')}\n"]
-    for name, parser in commands.choices.items():
+    for name, parser in sorted_out(commands.choices):
         rows = (argument_row(argument) for argument in parser.arguments if argument.dest != "help")
         parts.append(f"## isobench {name}\n\n{parser.description}\n\n{table(('argument', 'what it is'), rows)}\n")
     return "\n".join(parts)
+
+
+def sorted_out(choices: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Parser]]:
+    """Yield commands, and the commands inside of a command, by their whole names."""
+    for name, parser in choices.items():
+        yield above + name, parser
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                yield from sorted_out(action.choices, f"{name} ")
 
 
 def argument_row(argument: argparse.Action) -> tuple[str, str]:

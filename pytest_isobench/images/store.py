@@ -42,8 +42,10 @@ class Stored:
 
 def stored(client: DockerClient) -> list[Stored]:
     """Return our images, the newest first."""
-    images: Iterable[dict[str, Any]] = client.df()["Images"] or ()
-    ours = [_stored(image) for image in images if _labels(image).keys() & {DIGEST, OWN}]
+    # The list knows labels and tags in every engine, and the summary knows what is shared.
+    images: Iterable[dict[str, Any]] = client.api.images()
+    shared = {_plain(image["Id"]): max(int(image.get("SharedSize") or 0), 0) for image in _summary(client)}
+    ours = [_stored(image, shared.get(_plain(image["Id"]), 0)) for image in images if _labels(image).keys() & {DIGEST, OWN}]
     return sorted(ours, key=lambda image: image.created, reverse=True)
 
 
@@ -90,6 +92,10 @@ def remove(client: DockerClient, image: Stored) -> str | None:
     """Remove an image with all its tags; return why it stays when something uses it."""
     from docker.errors import APIError, ImageNotFound
 
+    users = [user for user in client.api.containers(all=True) if _plain(user["ImageID"]) == _plain(image.id)]
+    if users:
+        # Asked first: the engine would take away all tags but the last before it refuses.
+        return f"the container {users[0]['Names'][0].removeprefix('/')} uses it"
     try:
         for name in image.tags or (image.id,):
             client.images.remove(name)
@@ -102,7 +108,9 @@ def remove(client: DockerClient, image: Stored) -> str | None:
 
 def used(client: DockerClient) -> int:
     """Return the bytes that all images take together."""
-    return int(client.df().get("LayersSize") or 0)
+    # Podman does not tell; then what belongs to single images alone is counted.
+    own = sum(int(image["Size"]) - max(int(image.get("SharedSize") or 0), 0) for image in _summary(client))
+    return int(client.df().get("LayersSize") or 0) or own
 
 
 def credentials() -> dict[str, str] | None:
@@ -116,11 +124,19 @@ def bare(tag_: str) -> str:
     return next((tag_.removeprefix(start) for start in _ADDED if tag_.startswith(start)), tag_)
 
 
+def _summary(client: DockerClient) -> list[dict[str, Any]]:
+    return client.df().get("Images") or []
+
+
+def _plain(identifier: str) -> str:
+    return identifier.removeprefix("sha256:")
+
+
 def _labels(image: dict[str, Any]) -> dict[str, str]:
     return image.get("Labels") or {}
 
 
-def _stored(image: dict[str, Any]) -> Stored:
+def _stored(image: dict[str, Any], shared: int) -> Stored:
     labels = _labels(image)
     return Stored(
         id=image["Id"],
@@ -130,7 +146,7 @@ def _stored(image: dict[str, Any]) -> Stored:
         tags=tuple(bare(name) for name in image.get("RepoTags") or () if not name.startswith("<none>")),
         created=int(image.get("Created") or 0),
         size=int(image.get("Size") or 0),
-        shared=max(int(image.get("SharedSize") or 0), 0),
+        shared=shared,
     )
 
 

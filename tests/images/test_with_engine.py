@@ -9,8 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import Project
 from containers.registry import PASSWORD, USER, serving
+from image_project import Project
 
 pytestmark = pytest.mark.engine
 
@@ -198,9 +198,8 @@ def test_prune_keeps_what_is_in_use_and_what_is_unknown(project: Project) -> Non
     client = project.engine.client()
     try:
         container = client.containers.create(f"{project.prefix}:one", ["true"])
-        for name in client.images.get(f"{project.prefix}:one").tags[1:]:
-            client.images.remove(name)
         kept = project.images("prune", "--all")
+        assert len(client.images.get(f"{project.prefix}:one").tags) == 2
         container.remove()
     finally:
         client.close()
@@ -209,6 +208,7 @@ def test_prune_keeps_what_is_in_use_and_what_is_unknown(project: Project) -> Non
     assert project.images("prune", "--all").returncode == 0
 
 
+@pytest.mark.skipif("podman" in os.environ.get("ISOBENCH_TEST_ENGINE", ""), reason="podman trusts no registry without encryption")
 def test_push_and_pull(project: Project) -> None:
     project.add("one", FILES)
     login = {"DOCKER_USERNAME": USER, "DOCKER_PASSWORD": PASSWORD}
