@@ -4,6 +4,7 @@ A keeper, which is this file as a program, runs dockerd as long as any process h
 last of its users, however that ends, and the machine is left as it was: no process, mount, network rule or folder remains.
 
 `ISOBENCH_TEST_ENGINE` names an engine that is there already, such as `unix:///run/podman/podman.sock`; it is neither started nor stopped.
+With `ISOBENCH_REQUIRE_ENGINE` a machine without one fails the tests instead of skipping them.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def lent(host: str) -> Iterator[str]:
 def using(root: Path) -> Iterator[str]:
     """Use the engine that lives in a folder, started now unless it runs."""
     if os.geteuid() != 0 or not shutil.which(PROGRAM) or not shutil.which("busybox"):
-        pytest.skip("an engine of the tests' own needs root, dockerd and busybox (apt: docker.io, busybox-static)")
+        give_up = pytest.fail if os.environ.get("ISOBENCH_REQUIRE_ENGINE") else pytest.skip
+        give_up("an engine of the tests' own needs root, dockerd and busybox (apt: docker.io, busybox-static)")
     host, users = f"unix://{root}/docker.sock", hold(root)
     try:
         with FileLock(root / "start.lock"):
