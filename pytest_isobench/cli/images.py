@@ -107,7 +107,7 @@ def build(arguments: argparse.Namespace) -> int:
                 _push(engine, work.prefix, recipe)
             return f"{built.state}{' and pushed' if arguments.push else ''} in {built.seconds:.1f} s"
 
-        return _each(work, arguments.jobs, make, builder.stop.set)
+        return _each(work, arguments.jobs, make)
 
 
 def push(arguments: argparse.Namespace) -> int:
@@ -204,8 +204,6 @@ def prune(arguments: argparse.Namespace) -> int:
 
 
 def _builder(arguments: argparse.Namespace, work: Work, engine: DockerClient) -> Builder:
-    from threading import Event
-
     from pytest_isobench.dataset.cache import Cache
     from pytest_isobench.images.building import Builder
 
@@ -215,14 +213,12 @@ def _builder(arguments: argparse.Namespace, work: Work, engine: DockerClient) ->
         prefix=work.prefix,
         logs=arguments.logs or work.home / LOGS,
         skip_existing=arguments.skip_existing,
-        stop=Event(),
     )
 
 
-def _each(work: Work, jobs: int, do: Callable[[Recipe], str], stop: Callable[[], None] = lambda: None) -> int:
+def _each(work: Work, jobs: int, do: Callable[[Recipe], str]) -> int:
     """Do something for every recipe, several at a time, and print a line for each as it ends."""
-    from concurrent.futures import ThreadPoolExecutor, as_completed
-
+    from pytest_isobench.cli.threads import in_threads
     from pytest_isobench.errors import IsobenchError
     from pytest_isobench.images.client import refusals
 
@@ -232,23 +228,15 @@ def _each(work: Work, jobs: int, do: Callable[[Recipe], str], stop: Callable[[],
 
     recipes, failures = work.plan.recipes, len(work.plan.broken)
     print_left(work)
-    with ThreadPoolExecutor(jobs) as pool:
-        futures = {pool.submit(guarded, recipe): recipe for recipe in recipes}
-        try:
-            for done, future in enumerate(as_completed(futures), 1):
-                recipe = futures[future]
-                try:
-                    first, *more = [f"{recipe.task} {future.result()}: {work.prefix}:{recipe.own_tag}"]
-                except IsobenchError as error:
-                    failures += 1
-                    first, *more = f"FAILED {error}".splitlines()
-                print(work.on.clean(f"[{done}/{len(recipes)}] {first}"), flush=True)
-                for line in more:
-                    print(f"    {work.on.clean(line)}", flush=True)
-        except BaseException:
-            stop()
-            pool.shutdown(cancel_futures=True)
-            raise
+    for done, (recipe, said) in enumerate(in_threads(jobs, recipes, guarded), 1):
+        if isinstance(said, BaseException) and not isinstance(said, IsobenchError):
+            raise said
+        failures += not isinstance(said, str)
+        text = f"{recipe.task} {said}: {work.prefix}:{recipe.own_tag}" if isinstance(said, str) else f"FAILED {said}"
+        first, *more = text.splitlines()
+        print(work.on.clean(f"[{done}/{len(recipes)}] {first}"), flush=True)
+        for line in more:
+            print(f"    {work.on.clean(line)}", flush=True)
     return 1 if failures else 0
 
 
