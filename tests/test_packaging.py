@@ -30,7 +30,8 @@ tasks:
 SLOW = "def total(number):\n    result = 0\n    for i in range(number):\n        result += i\n    return result\n"
 FAST = "def total(number):\n    return sum(range(number))\n"
 
-NEEDED = ("py.typed", "sandboxes/supervisor.py", "workloads/worker.py", "plugin/suite.py")
+PROGRAMS = ("sandboxes/supervisor.py", "workloads/worker.py", "images/unpack.py")
+NEEDED = ("py.typed", "plugin/suite.py", "images/templates/cpu.Dockerfile.j2", *PROGRAMS)
 
 pytestmark = pytest.mark.network
 

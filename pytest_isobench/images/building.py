@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from pytest_isobench.dataset.cache import Cache, accusing
@@ -52,8 +51,6 @@ class Builder:
     prefix: str
     logs: Path
     skip_existing: bool = False
-    stop: Event
-    """Set when no build should go on."""
 
     def build(self, recipe: Recipe) -> Built:
         """Return the image of a recipe with its tags, built now unless the engine has it.
@@ -115,8 +112,6 @@ class Builder:
             image = found or image
             if failed:
                 raise self._failure(recipe, "".join(kept))
-            if self.stop.is_set():
-                raise ImageError(f"{recipe.task}: stopped")
         if not image:
             raise self._failure(recipe, "".join(kept))
         return image

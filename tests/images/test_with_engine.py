@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 from containers.registry import PASSWORD, USER, serving
-from image_project import Project
+from image_project import RUN, Project
 
 pytestmark = pytest.mark.engine
 
@@ -82,10 +84,23 @@ def test_what_is_unchanged_is_not_built_again(project: Project) -> None:
 
 def test_processes_at_once_build_once(project: Project) -> None:
     project.add("one", FILES, environment={"setup": ["sleep 1"]})
-    command = [sys.executable, "-c", "import sys; from pytest_isobench.cli.main import main; sys.exit(main())", "images", "build", "--all"]
+    command = [sys.executable, "-c", RUN, "images", "build", "--all"]
     running = [subprocess.Popen(command, cwd=project.path, env=project.variables, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     said = sorted(process.communicate(timeout=120)[0].split()[2] for process in running)
     assert said == ["built", "fresh", "fresh"]
+
+
+def test_interrupted_builds_end_at_once(project: Project) -> None:
+    project.add("slow", FILES, environment={"setup": ["sleep 100"]})
+    command = [sys.executable, "-c", RUN, "images", "build", "--all"]
+    process = subprocess.Popen(command, cwd=project.path, env=project.variables, stdout=subprocess.PIPE, text=True)
+    log = project.path / "reports/images/slow.log"
+    while process.poll() is None and not (log.exists() and "sleep 100" in log.read_text()):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[0] == ""
+    assert process.returncode == 130
+    assert project.images("list").stdout.startswith("no images")
 
 
 def test_release_is_installed_and_moved_into_the_tree(project: Project) -> None:
