@@ -160,7 +160,8 @@ class Sandbox:
         entry = self.execs[key] = Exec(tuple(command), variables, workdir or self.workdir or "/", timeout)
         entry.process = await self.machine.run(command, {**self.secrets, **variables}, entry.workdir, quiet=quiet)
         if timeout:
-            asyncio.get_running_loop().call_later(timeout, entry.process.kill)
+            # later than the client's own clock says, which makes it a time-out and no kill
+            asyncio.get_running_loop().call_later(timeout + 0.5, entry.process.kill)
 
     async def close(self) -> None:
         """End the sandbox and forget the output of its processes."""

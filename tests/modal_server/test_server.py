@@ -20,6 +20,8 @@ from modal_server.faults import CREATE  # noqa: E402
 from modal_server.records import State  # noqa: E402
 from modal_server.server import ModalServer  # noqa: E402
 
+pytestmark = pytest.mark.engine
+
 Create = Callable[..., Any]
 
 
