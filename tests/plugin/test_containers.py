@@ -28,7 +28,8 @@ def test_everything_is_read(read, tmp_path, monkeypatch):
     (tmp_path / "weights").mkdir()
     monkeypatch.setenv("HF_TOKEN", "x")
     given = {"memory": "16g", "shm_size": "512m", "cpus": "1.5", "cpuset": "0-3,8", "pids": "100", "network": "on_for_prepare"}
-    settings = read(**given, life="2h", gpus="device=0,1", mount=["weights:/models"], secret=["HF_TOKEN"], user="20000", pull="never", engine="podman")
+    given |= {"life": "2h", "gpus": "device=0,1", "user": "20000", "pull": "never", "engine": "podman"}
+    settings = read(**given, mount=["weights:/models"], secret=["HF_TOKEN"])
     assert settings == ContainerSettings(
         memory_mb=16384, shm_mb=512, cpus=1.5, cpuset="0-3,8", pids=100, network="on_for_prepare", life=7200.0, gpus="device=0,1",
         mounts=(f"{tmp_path}/weights:/models",), secrets=("HF_TOKEN",), user=20000, pull="never", engine="podman",
