@@ -65,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 def examine() -> Iterator[Check]:
     """Look at everything, the essential first."""
     yield from _sandbox()
+    yield from _containers()
     yield _git()
     yield from _pythons()
     yield from _cores()
@@ -105,6 +106,16 @@ def _sandbox() -> Iterator[Check]:
     yield Check("note", "local sandbox", f"{text}; not {', '.join(open_to)}") if open_to else Check("ok", "local sandbox", text)
     for note in isolation.notes:
         yield Check("note", "local sandbox", note)
+
+
+def _containers() -> Iterator[Check]:
+    from pytest_isobench.errors import IsobenchError
+    from pytest_isobench.sandboxes.docker import DockerProvider
+
+    try:
+        yield Check("ok", "docker sandbox", DockerProvider().isolation().place)
+    except IsobenchError as error:
+        yield Check("note", "docker sandbox", str(error))
 
 
 def _git() -> Check:

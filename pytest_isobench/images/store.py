@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_isobench.engines.client import credentials
+from pytest_isobench.engines.redaction import redact
 from pytest_isobench.errors import ImageError
 from pytest_isobench.images.recipe import DIGEST, OWN, TASK, VERSION
-from pytest_isobench.images.redaction import redact
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -111,12 +111,6 @@ def used(client: DockerClient) -> int:
     # Podman does not tell; then what belongs to single images alone is counted.
     own = sum(int(image["Size"]) - max(int(image.get("SharedSize") or 0), 0) for image in _summary(client))
     return int(client.df().get("LayersSize") or 0) or own
-
-
-def credentials() -> dict[str, str] | None:
-    """Return the registry's login of the environment; None leaves it to the client's own configuration."""
-    name, password = os.environ.get("DOCKER_USERNAME"), os.environ.get("DOCKER_PASSWORD")
-    return {"username": name, "password": password} if name and password else None
 
 
 def bare(tag_: str) -> str:

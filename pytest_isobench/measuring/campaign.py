@@ -17,7 +17,7 @@ from pytest_isobench.gpus import Gpu
 from pytest_isobench.measuring.attribution import LOST, Attribution, CrowdedError
 from pytest_isobench.measuring.contenders import Contender, Entrant, contenders, digest
 from pytest_isobench.measuring.gpu_watch import GpuWatch
-from pytest_isobench.measuring.ground import Ground
+from pytest_isobench.measuring.ground import Ground, needs_of
 from pytest_isobench.measuring.history import History
 from pytest_isobench.measuring.journal import Journal
 from pytest_isobench.measuring.machine import counters, describe
@@ -25,7 +25,7 @@ from pytest_isobench.measuring.observer import Observer
 from pytest_isobench.measuring.race import Race
 from pytest_isobench.measuring.results import Judge, Measured, Setting, judged, machine_failed, no_patch
 from pytest_isobench.measuring.statistics import estimate
-from pytest_isobench.models.result import Configuration, Isolation, Result
+from pytest_isobench.models.result import Configuration, Result
 from pytest_isobench.models.task import Task
 from pytest_isobench.models.trial import Trial
 from pytest_isobench.sandboxes.base import SandboxProvider
@@ -75,7 +75,7 @@ def run_campaign(
         configuration=configuration,
         cores=tuple(cores),
         gpus=tuple(gpus),
-        campaign=_identity(task, baseline, human, racing, workload, configuration, provider.isolation(), gpus),
+        campaign=_identity(task, baseline, human, racing, workload, configuration, provider, gpus),
     )
     known = {entrant.case: history.results.get(setting.key(entrant)) for entrant in entrants}
     finished = {case: result.model_copy(update={"resumed": True}) for case, result in known.items() if result is not None}
@@ -97,7 +97,7 @@ def _identity(
     racing: Sequence[Contender],
     workload: Workload,
     configuration: Configuration,
-    isolation: Isolation,
+    provider: SandboxProvider,
     gpus: Sequence[Gpu],
 ) -> str:
     """Digest all that must be alike for trials to be compared: code, record, environments, way of measuring, tool, machine and walls.
@@ -108,7 +108,7 @@ def _identity(
     programs = [(package / program).read_text() for program in PROGRAMS]
     measuring = configuration.model_dump_json(exclude={"require", "time_budget"})
     arms = [f"{contender.entrant.case} {contender.digest}" for contender in racing]
-    machine = [describe().boot or "", isolation.model_dump_json(exclude={"notes"}), *sorted(gpu.name for gpu in gpus)]
+    machine = [describe().boot or "", provider.identity(needs_of(task, configuration)), *sorted(gpu.name for gpu in gpus)]
     code = [task.model_dump_json(), workload.digest, baseline.digest, human.digest, *arms]
     return digest(pytest_isobench.__version__, *programs, *code, measuring, *machine)
 

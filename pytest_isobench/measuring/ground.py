@@ -13,7 +13,8 @@ from pytest_isobench.measuring.attribution import convict
 from pytest_isobench.measuring.contenders import Contender
 from pytest_isobench.measuring.observer import Observer
 from pytest_isobench.measuring.results import Setting
-from pytest_isobench.models.result import Finding, Isolation, Outcome
+from pytest_isobench.models.result import Configuration, Finding, Isolation, Outcome
+from pytest_isobench.models.task import Task
 from pytest_isobench.models.trial import ArmFailure
 from pytest_isobench.sandboxes.base import Needs, Sandbox, SandboxProvider
 from pytest_isobench.workloads.base import BASELINE, CONTROL, HUMAN, ORACLE, Bench
@@ -22,6 +23,13 @@ SPARE = "spare"
 """A further copy of the baseline, placed to see whether the machine has room for one more arm."""
 SLACK = 3600.0
 """Seconds that a sandbox may be needed beyond its measuring: to place arms, build, and check."""
+
+
+def needs_of(task: Task, configuration: Configuration, *, arms: int = 4) -> Needs:
+    """Return what a campaign needs of its sandbox."""
+    seconds = SLACK + 2 * configuration.time_budget
+    gpu = configuration.gpu or task.resources.gpu
+    return Needs(resources=task.resources, environment=task.environment, arms=arms, seconds=seconds, gpu=gpu, label=task.id)
 
 
 class Ground:
@@ -70,11 +78,8 @@ class Ground:
         return True
 
     def _open(self) -> Sandbox:
-        task = self._setting.task
         arms = len(self._trusted) + 1 + sum(contender.racing for contender in self._racing)
-        seconds = SLACK + 2 * self._setting.configuration.time_budget
-        gpu = self._setting.configuration.gpu or task.resources.gpu
-        needs = Needs(resources=task.resources, environment=task.environment, arms=arms, seconds=seconds, gpu=gpu, label=task.id)
+        needs = needs_of(self._setting.task, self._setting.configuration, arms=arms)
         self._sandbox = sandbox = self._stack.enter_context(self._provider.open(needs))
         sandbox.gpus = self._setting.gpus
         return sandbox

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -41,17 +41,20 @@ os.register_at_fork(after_in_child=_forget)
 
 
 @contextmanager
-def lease_cores(count: int, folder: Path | None = None, wait: Wait = time.sleep) -> Iterator[tuple[int, ...]]:
+def lease_cores(
+    count: int, folder: Path | None = None, wait: Wait = time.sleep, within: Collection[int] | None = None
+) -> Iterator[tuple[int, ...]]:
     """Hold `count` physical cores to the end of the block; gives one logical CPU of each, its siblings stay idle.
 
-    Core 0, where the system does most of its own work, is used only when the others are not enough. `wait` is called
-    with the seconds to wait whenever somebody else holds a core.
+    With `within` only these logical CPUs are taken. Core 0, where the system does most of its own work, is used only when the
+    others are not enough. `wait` is called with the seconds to wait whenever somebody else holds a core.
 
     Raises:
         NotEvaluableError: this machine, or this process's share of it, has fewer cores.
         SandboxError: the leases' folder cannot be used.
     """
-    cores = leasable_cores(count, physical_cores(os.sched_getaffinity(0)))
+    allowed = os.sched_getaffinity(0)
+    cores = leasable_cores(count, physical_cores(allowed if within is None else allowed.intersection(within)))
     with _lease("core", [str(core) for core in cores], count, folder or FOLDER, wait) as names:
         yield tuple(int(name) for name in names)
 

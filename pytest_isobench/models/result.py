@@ -187,6 +187,7 @@ class Isolation(Record):
     user: bool
     limits: bool
     place: Shown = Field("", description="What it was made of, such as an engine and an image.")
+    usd_per_hour: float | None = Field(None, ge=0, description="What it costs about, by list prices.")
     notes: tuple[str, ...] = ()
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_isobench.models.task import Task
     from pytest_isobench.plugin.cases import Case
     from pytest_isobench.plugin.run import Run
+    from pytest_isobench.sandboxes.base import SandboxProvider
 
 
 COMMON = ("base", "human", "task_digest", "environment_digest", "command", "task_state")
@@ -144,7 +145,7 @@ class Campaigns:
         opened.source.baseline()
         opened.source.human()
         with ExitStack() as leases:
-            cores, gpus = self._lease(task, leases) if provider.exclusive else ((), ())
+            cores, gpus = self._lease(task, provider, leases) if provider.exclusive else ((), ())
             return run_campaign(
                 task,
                 entrants,
@@ -171,10 +172,10 @@ class Campaigns:
             if case.id not in measured and isinstance(found, Result):
                 self._found[case.id] = found.model_copy(update=common)
 
-    def _lease(self, task: Task, leases: ExitStack) -> tuple[tuple[int, ...], tuple[Gpu, ...]]:
+    def _lease(self, task: Task, provider: SandboxProvider, leases: ExitStack) -> tuple[tuple[int, ...], tuple[Gpu, ...]]:
         self.observer.phase(task.id, "waiting until nobody else measures")
         gpus = leases.enter_context(lease_gpus(task.resources.gpus, self._settings.configuration.gpu or task.resources.gpu))
-        return leases.enter_context(lease_cores(task.resources.cpus)), gpus
+        return leases.enter_context(lease_cores(task.resources.cpus, within=provider.cores)), gpus
 
     def _judge(self, task: Task, comparison: Comparison) -> Verdict | None:
         config = self._run.config

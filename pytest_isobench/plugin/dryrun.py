@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_isobench.errors import IsobenchError
+from pytest_isobench.errors import InfrastructureError, IsobenchError
 from pytest_isobench.plugin.cases import case_of
 
 if TYPE_CHECKING:
     from pytest_isobench.dataset.stubs import Stub
+    from pytest_isobench.models.result import Isolation
     from pytest_isobench.models.task import Task
     from pytest_isobench.plugin.cases import Case
     from pytest_isobench.plugin.run import Run
@@ -46,12 +47,20 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def _walls(isolation: Isolation) -> Iterator[str]:
+    kept = [name for name in ("filesystem", "network", "processes", "user", "limits") if getattr(isolation, name)]
+    yield f"sandbox: {isolation.sandbox}{f', {isolation.place}' if isolation.place else ''} (isolates: {', '.join(kept) or 'nothing'})"
+    yield from (f"  {note}" for note in isolation.notes)
+
+
 def _session(run: Run) -> Iterator[str]:
     configuration = run.settings.configuration
-    isolation = run.registry.sandbox(configuration.sandbox, configuration.container).isolation()
-    kept = [name for name in ("filesystem", "network", "processes", "user", "limits") if getattr(isolation, name)]
-    yield f"sandbox: {isolation.sandbox} (isolates: {', '.join(kept) or 'nothing'})"
-    yield from (f"  {note}" for note in isolation.notes)
+    try:
+        isolation = run.registry.sandbox(configuration.sandbox, configuration.container).isolation()
+    except InfrastructureError as error:
+        yield f"sandbox: {configuration.sandbox}, which does not work now: {error}"
+    else:
+        yield from _walls(isolation)
     arms = f"only {configuration.only}" if configuration.only else "baseline, human, control (a second baseline), and every agent"
     yield f"arms: {arms}"
     confidence, budget = f"confidence {configuration.confidence:g}", f"at most {configuration.time_budget:g} s of measuring for each task"

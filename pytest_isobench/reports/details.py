@@ -51,7 +51,13 @@ def _facts(result: Result) -> Iterator[str]:
         kept = [name for name in ("filesystem", "network", "processes", "user", "limits") if getattr(result.isolation, name)]
         place = f" ({result.isolation.place})" if result.isolation.place else ""
         yield f"isolation: {result.isolation.sandbox}{place}, keeps apart {', '.join(kept) or 'nothing'}"
-    yield f"took {result.seconds:.1f} s{', taken over from the journal' if result.resumed else ''}"
+    yield f"took {result.seconds:.1f} s{cost_text(result)}{', taken over from the journal' if result.resumed else ''}"
+
+
+def cost_text(result: Result) -> str:
+    """Return what a case's campaign cost, where that is paid by the hour."""
+    rate = result.isolation.usd_per_hour if result.isolation else None
+    return f", about {rate * result.seconds / 3600:.2f} USD by list prices ({rate:.2f} an hour) for its whole campaign" if rate else ""
 
 
 def _measurement(comparison: Comparison) -> Iterator[str]:

@@ -61,6 +61,7 @@ UNITS: Mapping[str, tuple[str, str]] = {
     "GpuState.processes": ("process id", ""),
     "GpuState.sm_clock": ("MHz", ""),
     "GpuState.temperature": ("°C", ""),
+    "Isolation.usd_per_hour": ("USD/h", "lower is cheaper"),
     "Machine.cores": ("number of a logical CPU", ""),
     "Machine.load": ("processes, over 1, 5 and 15 minutes", "lower is less noise"),
     "Machine.logical_cores": COUNT,

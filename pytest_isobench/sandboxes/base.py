@@ -242,10 +242,16 @@ class SandboxProvider(ABC):
     name: str
     exclusive: bool = True
     """Whether what runs in it needs cores of this machine that nobody else uses meanwhile."""
+    cores: frozenset[int] | None = None
+    """Logical CPUs that it can use; None is all that this process may use."""
 
     @abstractmethod
     def open(self, needs: Needs = STANDARD) -> Sandbox:
         """Make a sandbox. Raises `SandboxError` when the machine cannot, `NotEvaluableError` when it never could."""
+
+    def identity(self, needs: Needs) -> str:  # noqa: ARG002 - for those whose sandboxes differ by it
+        """Return what must be alike for trials in two of its sandboxes to be compared. Raises as `open` does."""
+        return self.isolation().model_dump_json(exclude={"notes"})
 
     def clean(self) -> list[str]:
         """Remove what killed controllers of this machine left behind; returns what it was. `open` does so by itself."""

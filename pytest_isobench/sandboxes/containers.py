@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pytest_isobench import workloads
 from pytest_isobench.dataset.versions import Version
+from pytest_isobench.engines.redaction import HIDDEN
 from pytest_isobench.errors import NotEvaluableError, SandboxError
 from pytest_isobench.models.result import Isolation
 from pytest_isobench.models.task import Environment, Resources
@@ -224,7 +225,7 @@ class ContainerSandbox(Sandbox):
         """Hide the secrets in what a build has printed."""
         stdout, stderr = result.stdout, result.stderr
         for value in filter(None, self._secret.values()):
-            stdout, stderr = (text.replace(value.encode(), b"[redacted]") for text in (stdout, stderr))
+            stdout, stderr = (text.replace(value.encode(), HIDDEN.encode()) for text in (stdout, stderr))
         return replace(result, stdout=stdout, stderr=stderr)
 
     def _describe(self, quarters: Quarters, order: Order) -> Process:

@@ -7,12 +7,14 @@ and with it everything in the container.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_isobench.engines.client import connect, failures, image_of, is_podman
 from pytest_isobench.errors import NotEvaluableError, SandboxError, UsageError
 from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.models.result import Isolation
@@ -20,7 +22,6 @@ from pytest_isobench.sandboxes import building
 from pytest_isobench.sandboxes.base import STANDARD, Needs, Process, SandboxProvider
 from pytest_isobench.sandboxes.confinement import SYSTEM_PATH
 from pytest_isobench.sandboxes.containers import ROOT, Container, ContainerSandbox, secret_values
-from pytest_isobench.sandboxes.engines import connect, failures, image_of, is_podman
 from pytest_isobench.sandboxes.session import Owner
 from pytest_isobench.sandboxes.streams import SocketChannel
 from pytest_isobench.sandboxes.supervision import PROGRAM, SupervisorClient, boot_command
@@ -36,6 +37,8 @@ TASK_LABEL = "isobench.task"
 """Of images: the task that it was built for."""
 CAPABILITIES = ["SETUID", "SETGID", "KILL"]
 """What the supervisor needs to become its candidates' users, and to freeze and end what they started."""
+PATIENCE = 120
+"""Seconds that the engine may take for one answer."""
 OWN_MEMORY = 64
 """Megabytes for the supervisor itself."""
 OWN_PROCESSES = 16
@@ -48,16 +51,15 @@ class DockerProvider(SandboxProvider):
 
     def __init__(self, settings: ContainerSettings | None = None) -> None:
         self._settings = settings or ContainerSettings()
+        self.exclusive = is_here(os.environ.get("DOCKER_HOST", ""))
+        self.cores = cores_of(self._settings.cpuset) if self._settings.cpuset else None
 
     def open(self, needs: Needs = STANDARD) -> ContainerSandbox:
         settings = self._settings
-        client = connect(settings)
+        client = self._connect()
         try:
             reap(client)
-            name = settings.image or built_for(client, needs.label) or needs.environment.image
-            if name is None:
-                raise UsageError("no image: build one (isobench images build), give --isobench-image, or set the task's environment.image")
-            image = image_of(client, name, settings)
+            name, image = self._image(client, needs)
             isolation = self._isolation(client, f", image {name} ({image[7:19]}, {_megabytes(client, image)} MB)")
         except BaseException:
             client.close()
@@ -73,13 +75,27 @@ class DockerProvider(SandboxProvider):
         sandbox.on_close(client.close)
         return sandbox
 
+    def identity(self, needs: Needs) -> str:
+        with closing(self._connect()) as client:
+            return f"{self._isolation(client, '').model_dump_json(exclude={'notes'})} {self._image(client, needs)[1]}"
+
     def clean(self) -> list[str]:
-        with closing(connect(self._settings)) as client:
+        with closing(self._connect()) as client:
             return reap(client)
 
     def isolation(self) -> Isolation:
-        with closing(connect(self._settings)) as client:
+        with closing(self._connect()) as client:
             return self._isolation(client, "")
+
+    def _image(self, client: docker.DockerClient, needs: Needs) -> tuple[str, str]:
+        """Return the name and the id of the image to run."""
+        name = self._settings.image or built_for(client, needs.label) or needs.environment.image
+        if name is None:
+            raise UsageError("no image: build one (isobench images build), give --isobench-image, or set the task's environment.image")
+        return name, image_of(client, name, self._settings)
+
+    def _connect(self) -> docker.DockerClient:
+        return connect(feature="the sandbox docker", timeout=PATIENCE, podman=self._settings.engine == "podman")
 
     def _isolation(self, client: docker.DockerClient, image: str) -> Isolation:
         with failures("ask the container engine for its version"):
@@ -89,6 +105,17 @@ class DockerProvider(SandboxProvider):
         notes = ("the patch under test can use the network (--isobench-network=on)",) if online else ()
         kept = {"filesystem": True, "network": not online, "processes": True, "user": True, "limits": True}
         return Isolation(sandbox=self.name, place=f"{engine} {version.get('Version', '')}{image}", notes=notes, **kept)
+
+
+def is_here(host: str) -> bool:
+    """Tell whether an engine runs on this machine, whose cores can then be leased."""
+    return not host or host.startswith(("unix://", "http+unix://"))
+
+
+def cores_of(cpuset: str) -> frozenset[int]:
+    """Return the logical CPUs of a text such as 0-3,8."""
+    ranges = [part.partition("-") for part in cpuset.split(",")]
+    return frozenset(cpu for first, _, last in ranges for cpu in range(int(first), int(last or first) + 1))
 
 
 def built_for(client: docker.DockerClient, task: str) -> str | None:

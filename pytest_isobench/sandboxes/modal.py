@@ -84,7 +84,8 @@ class ModalProvider(SandboxProvider):
             stack.enter_context(slot(settings.parallel, settings.wait))
             container = ModalContainer(settings, needs)
             stack.callback(container.close)
-            isolation = self._isolation(container.place())
+            cost = price(gpu_spec(needs), needs, settings)
+            isolation = self._isolation(container.place()).model_copy(update={"usd_per_hour": cost})
             sandbox = ContainerSandbox(
                 lambda: container,
                 isolation,
@@ -95,6 +96,10 @@ class ModalProvider(SandboxProvider):
             )
             sandbox.on_close(stack.pop_all().close)
         return sandbox
+
+    def identity(self, needs: Needs) -> str:
+        image = self._settings.image or needs.environment.image or "debian"
+        return f"{super().identity(needs)} {image} {gpu_spec(needs)} {self._settings.region}"
 
     def clean(self) -> list[str]:
         reap.cache_clear()
@@ -175,7 +180,7 @@ class ModalContainer(Container):
         return SupervisorClient(channel, patience=max(30.0, deadline - time.monotonic()))
 
     def place(self) -> str:
-        """Say what it is: the sandbox, its GPU as the driver tells it, and what an hour costs about."""
+        """Say what it is: the sandbox, and its GPU as the driver tells it."""
         assert self._sandbox is not None
         told = [f"Modal {self._sandbox.object_id}"]
         if self._gpu:
@@ -187,7 +192,6 @@ class ModalContainer(Container):
             if result.returncode:
                 raise NotEvaluableError(f"the sandbox was to have {self._gpu}, and nvidia-smi finds no GPU")
             told.append(result.stdout.decode(errors="replace").strip().replace("\n", "; "))
-        told.append(f"about {price(self._gpu, self._needs, self._settings):.2f} USD an hour by list prices")
         return ", ".join(told)
 
     def seal(self) -> None:

@@ -122,7 +122,7 @@ class TestAsked(ContractBase):
             assert any("vllm/vllm-openai:v0.9" in line for line in asked.image.history)
             assert list(asked.volumes) == ["/models"]
             assert "NVIDIA H100" in sandbox.isolation.place
-            assert "USD an hour" in sandbox.isolation.place
+            assert sandbox.isolation.usd_per_hour == pytest.approx(2 * 3.95 + 0.142 + 0.024 * 3000 / 1024)
         assert asked.state == "terminated"
 
     def test_life_covers_the_campaign(self, server):

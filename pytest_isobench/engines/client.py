@@ -1,4 +1,4 @@
-"""A container engine: Docker, or Podman through its Docker-compatible socket."""
+"""Speak to a container engine: find it, find or pull an image, and tell its failures in its own words."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_isobench.engines.redaction import redact
 from pytest_isobench.errors import MissingExtraError, SandboxError, UsageError
 
 if TYPE_CHECKING:
@@ -15,26 +16,38 @@ if TYPE_CHECKING:
 
     from pytest_isobench.models.container import ContainerSettings
 
-PATIENCE = 120
-"""Seconds that the engine may take for one answer."""
-
-
-def connect(settings: ContainerSettings) -> docker.DockerClient:
+def connect(*, feature: str, timeout: int, podman: bool = False) -> docker.DockerClient:
     """Connect to the engine that DOCKER_HOST names, the local one by default; Podman's is at its own socket.
+
+    `feature` is what needs it, and `timeout` how many seconds one answer may take.
 
     Raises:
         MissingExtraError: the packages for it are not installed.
-        SandboxError: no engine answers.
+        SandboxError: no engine answers; says what to do.
     """
     try:
         import docker
     except ImportError:
-        raise MissingExtraError("a sandbox in containers", "docker") from None
-    host = podman_host() if settings.engine == "podman" else None
-    with failures("connect to the container engine"):
-        client = docker.DockerClient(base_url=host, timeout=PATIENCE) if host else docker.from_env(timeout=PATIENCE)
+        raise MissingExtraError(feature, "docker") from None
+    try:
+        client = docker.DockerClient(base_url=podman_host(), timeout=timeout) if podman else docker.from_env(timeout=timeout)
         client.ping()
+    except SandboxError:
+        raise
+    except Exception as error:
+        # of many types: docker's, requests', and those of a DOCKER_HOST that is no address
+        raise SandboxError(_advice(str(error))) from error
     return client
+
+
+def _advice(reason: str) -> str:
+    host = os.environ.get("DOCKER_HOST")
+    where = f"DOCKER_HOST={redact(host)}" if host else "the usual socket (DOCKER_HOST is not set)"
+    return (
+        f"no container engine answers at {where}: start docker, or set DOCKER_HOST; for podman run "
+        "'systemctl --user start podman.socket' and set DOCKER_HOST=unix://$XDG_RUNTIME_DIR/podman/podman.sock "
+        f"({redact(reason)})"
+    )
 
 
 def podman_host() -> str:
@@ -63,18 +76,9 @@ def failures(doing: str) -> Iterator[None]:
     try:
         yield
     except docker.errors.DockerException as error:
-        raise SandboxError(f"could not {doing}: {explain(error)}") from error
+        raise SandboxError(f"could not {doing}: {redact(str(getattr(error, 'explanation', None) or error))}") from error
     except (requests.exceptions.RequestException, OSError) as error:
-        raise SandboxError(f"could not {doing}: the connection broke: {error}") from error
-
-
-def explain(error: Exception) -> str:
-    """Return what an engine's client said, and what to do about it where that is known."""
-    text = str(getattr(error, "explanation", None) or error)
-    if "Error while fetching server API version" in text or "Connection refused" in text:
-        where = os.environ.get("DOCKER_HOST", "its default socket")
-        return f"no engine answers at {where}; start Docker or Podman, or set DOCKER_HOST ({text})"
-    return text
+        raise SandboxError(f"could not {doing}: the connection broke: {redact(str(error))}") from error
 
 
 def image_of(client: docker.DockerClient, name: str, settings: ContainerSettings) -> str:
