@@ -1,4 +1,7 @@
-"""The arena that all integrity tests share, with secrets and listeners of this machine for the cheats to look for."""
+"""The arena that all integrity tests share, with secrets and listeners of this machine for the cheats to look for.
+
+`ISOBENCH_ARENA=docker` plays everything in containers instead of the local sandbox.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +15,39 @@ from pathlib import Path
 import pytest
 from arena import Arena, make_environment
 from cheats_command import COMMAND_INPUTS
+from containers.engine import Engine
 
+from pytest_isobench.models.container import ContainerSettings
+from pytest_isobench.sandboxes.base import SandboxProvider
+from pytest_isobench.sandboxes.docker import DockerProvider
 from pytest_isobench.sandboxes.local import LocalProvider
 
 SECRET = "isobench-test-secret"
 
 
 @pytest.fixture(scope="session")
-def arena() -> Iterator[Arena]:
+def arena(provider: SandboxProvider) -> Iterator[Arena]:
     temporary = tempfile.TemporaryDirectory(prefix="isobench-arena-")
     with pytest.MonkeyPatch.context() as patch, temporary as name, listeners() as (port, address):
         patch.setenv("ISOBENCH_TEST_SECRET", SECRET)
         folder = Path(name)
         folder.chmod(0o755)
         (folder / "inputs.py").write_text(COMMAND_INPUTS)
-        found = Arena(folder, make_environment(folder / "venv"), LocalProvider())
+        found = Arena(folder, make_environment(folder / "venv"), provider)
         found.words = {"@FOLDER@": name, "@PORT@": str(port), "@SOCKET@": address}
         yield found
+
+
+@pytest.fixture(scope="session")
+def provider(request: pytest.FixtureRequest) -> Iterator[SandboxProvider]:
+    """Where the cheats are played."""
+    if os.environ.get("ISOBENCH_ARENA", "local") == "local":
+        yield LocalProvider()
+        return
+    engine: Engine = request.getfixturevalue("engine")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", engine.host)
+        yield DockerProvider(ContainerSettings(image=engine.image))
 
 
 @contextmanager

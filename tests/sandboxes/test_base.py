@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -17,7 +18,7 @@ def test_descendants_are_a_sandbox_s_own_and_others_are_not():
         assert sandbox.owns(child.pid)
         assert sandbox.owns(grandchild)
         assert not sandbox.owns(os.getppid())
-        subprocess.run(["kill", str(grandchild)], check=True)
+        os.kill(grandchild, signal.SIGTERM)
         child.wait()
         assert sandbox.owns(grandchild), "nobody can tell whose it was"
         assert sandbox.gpus == ()

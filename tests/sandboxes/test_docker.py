@@ -36,11 +36,11 @@ from pytest_isobench.testing.base import NEEDS
 from pytest_isobench.dataset.versions import BuiltEnvironment, Version
 from pytest_isobench.models.task import Environment
 from pathlib import Path
-sandbox = DockerProvider(ContainerSettings(image=sys.argv[1])).open(NEEDS)
 environment = BuiltEnvironment(path=Path(sys.argv[3]), digest="")
-sandbox.add("agent", Version(label="base", tree=Path(sys.argv[2]), environment=environment, digest=""), Environment())
-print("ready", flush=True)
-time.sleep(600)
+with DockerProvider(ContainerSettings(image=sys.argv[1])).open(NEEDS) as sandbox:
+    sandbox.add("agent", Version(label="base", tree=Path(sys.argv[2]), environment=environment, digest=""), Environment())
+    print("ready", flush=True)
+    time.sleep(600)
 """
 
 
@@ -214,14 +214,22 @@ class TestFailures(DockerCase):
 class TestLeftovers(DockerCase):
     """A killed controller."""
 
-    def test_containers_of_a_killed_controller_are_removed_at_the_next_start(self, provider, engine, client, version):
+    def end(self, number: int, engine, client, version) -> str:
+        """End a controller with a signal; the container that it had."""
         before = set(ours(client, "contract"))
         argv = [sys.executable, "-c", CONTROLLER, engine.image, str(version.tree), str(version.environment.path)]
-        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as controller:
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as controller:
             assert controller.stdout
             assert controller.stdout.readline() == "ready\n"
             [left] = set(ours(client, "contract")) - before
-            os.kill(controller.pid, signal.SIGKILL)
+            os.kill(controller.pid, number)
+        return left
+
+    def test_nothing_is_left_after_an_interrupt(self, engine, client, version):
+        assert self.end(signal.SIGINT, engine, client, version) not in ours(client, "contract")
+
+    def test_containers_of_a_killed_controller_are_removed_at_the_next_start(self, provider, engine, client, version):
+        left = self.end(signal.SIGKILL, engine, client, version)
         wait_until(lambda: client.containers.get(left).status == "exited")
         assert any(left[:12] in text for text in provider.clean())
         assert left not in ours(client, "contract")
