@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -22,12 +23,15 @@ from modal_server.server import ModalServer  # noqa: E402
 from pytest_isobench.errors import NotEvaluableError, SandboxError, UsageError  # noqa: E402
 from pytest_isobench.models.container import ContainerSettings  # noqa: E402
 from pytest_isobench.models.task import Environment, Resources  # noqa: E402
+from pytest_isobench.reports.reading import read_report  # noqa: E402
 from pytest_isobench.sandboxes.base import Needs  # noqa: E402
 from pytest_isobench.sandboxes.modal import ModalProvider, gpu_spec, reap  # noqa: E402
 from pytest_isobench.testing import SandboxContract  # noqa: E402
 from pytest_isobench.testing.base import NEEDS, SMALL, ContractBase  # noqa: E402
 
 pytestmark = pytest.mark.engine
+
+ROOT = Path(__file__).parents[2]
 
 ON_GPU = Needs(resources=SMALL, gpu="H100", label="contract")
 CONTROLLER = """
@@ -265,3 +269,17 @@ class TestLeftovers:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             assert living.running
+
+
+def test_session_measures_there(server, tmp_path):
+    """A whole session as a user starts it: the human's version of an example is as fast as itself, and no change is slower."""
+    report = tmp_path / "report.json"
+    options = ["--isobench-sandbox=modal", "--isobench-agent=human,nop", f"--isobench-report={report}", "-k", "life"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(ROOT / "tasks" / "example.yaml"), *options]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **server.environment}, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    results = {result.agent: result for result in read_report(report).results}
+    assert results["human"].verdict.hard_success, done.stdout
+    assert not results["nop"].verdict.hard_success, done.stdout
+    assert results["human"].isolation.place.startswith("Modal sb-")
+    assert [sandbox.running for sandbox in server.sandboxes if sandbox.timeout > 3600] == [False]
