@@ -173,8 +173,7 @@ class TestBubblewrap(LocalContract):
 
     def program(self) -> Program:
         found = probe().bubblewrap
-        assert isinstance(found, Program)
-        return found
+        return found if isinstance(found, Program) else pytest.skip(found)
 
 
 class TestPlain(LocalContract):
