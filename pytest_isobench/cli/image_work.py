@@ -82,7 +82,7 @@ def _wheels(folder: Path | None) -> Path | None:
 
 def print_left(work: Work) -> None:
     """Print the tasks of which no image is built, and why."""
-    from pytest_isobench.engines.redaction import redact
+    from pytest_isobench.redaction import redact
 
     for left in work.plan.left:
         print(work.on.clean(f"{'left out' if left.wanted else 'FAILED'} {left.task}: {redact(left.reason)}"))

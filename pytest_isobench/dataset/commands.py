@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from pytest_isobench.errors import SourceError
+from pytest_isobench.redaction import redact
 
 TIMEOUT = 3600.0
 """Seconds that one program may take: compiling a large package does."""
@@ -49,9 +50,9 @@ class Done:
     stderr: str
 
     def tail(self) -> str:
-        """Return the last lines of what it said, errors last."""
+        """Return the last lines of what it said, errors last and secrets hidden."""
         lines = f"{self.stdout}\n{self.stderr}".splitlines()
-        return "\n".join([line for line in lines if line.strip()][-_TAIL:])
+        return redact("\n".join([line for line in lines if line.strip()][-_TAIL:]))
 
 
 def run(

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_isobench.engines.redaction import redact
 from pytest_isobench.errors import MissingExtraError, SandboxError, UsageError
+from pytest_isobench.redaction import redact
 
 if TYPE_CHECKING:
     import docker

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from pytest_isobench.dataset.cache import Cache, accusing
-from pytest_isobench.engines.redaction import redact
 from pytest_isobench.errors import ImageError
 from pytest_isobench.images import store
 from pytest_isobench.images.causes import last_lines, name_cause
 from pytest_isobench.images.client import refusals
 from pytest_isobench.images.context import DOCKERFILE, our_context, tree_context
 from pytest_isobench.images.recipe import OWN, TASK, Recipe
+from pytest_isobench.redaction import redact
 
 if TYPE_CHECKING:
     from docker import DockerClient

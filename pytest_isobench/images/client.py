@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pytest_isobench.engines.client import connect
-from pytest_isobench.engines.redaction import redact
 from pytest_isobench.errors import ImageError
+from pytest_isobench.redaction import redact
 
 if TYPE_CHECKING:
     from docker import DockerClient

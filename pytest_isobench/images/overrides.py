@@ -13,9 +13,9 @@ from pydantic_core import ErrorDetails
 
 from pytest_isobench.dataset.records import Location, dotted, show
 from pytest_isobench.dataset.text import read_text
-from pytest_isobench.engines.redaction import is_secret_name
 from pytest_isobench.errors import TaskError, nearest
 from pytest_isobench.models.base import Record
+from pytest_isobench.redaction import is_secret_name
 
 LIMIT = 4 * 2**20
 """Bytes of the largest file."""

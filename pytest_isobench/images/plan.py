@@ -13,12 +13,12 @@ from pytest_isobench.dataset.sources.git import GitVersions
 from pytest_isobench.dataset.sources.path import PathVersions
 from pytest_isobench.dataset.stubs import Stub
 from pytest_isobench.dataset.versions import Tree
-from pytest_isobench.engines.redaction import holds_secret
 from pytest_isobench.errors import IsobenchError, UsageError
 from pytest_isobench.images.overrides import SHORTEST, Override, Overrides
 from pytest_isobench.images.recipe import Recipe
 from pytest_isobench.images.rendering import Contents, TemplateName
 from pytest_isobench.models.task import GitSource, PathSource, PypiSource, Task
+from pytest_isobench.redaction import holds_secret
 
 CUDA_BASE = "nvidia/cuda:12.4.1-devel-ubuntu22.04"
 CPU_BASE = "python:{python}-slim"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_isobench.engines.client import credentials
-from pytest_isobench.engines.redaction import redact
 from pytest_isobench.errors import ImageError
 from pytest_isobench.images.recipe import DIGEST, OWN, TASK, VERSION
+from pytest_isobench.redaction import redact
 
 if TYPE_CHECKING:
     from docker import DockerClient

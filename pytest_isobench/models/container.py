@@ -9,7 +9,6 @@ from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints
 from pytest_isobench.models.base import Record
 
 Mount = Annotated[str, StringConstraints(pattern=r"^[^:]+:/[^:]*$")]
-Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Gpus = Annotated[str, StringConstraints(pattern=r"^(none|all|device=[A-Za-z0-9-]+(,[A-Za-z0-9-]+)*)$")]
 Cores = Annotated[str, StringConstraints(pattern=r"^\d+(-\d+)?(,\d+(-\d+)?)*$")]
 
@@ -30,7 +29,6 @@ class ContainerSettings(Record):
     gpus: Gpus | None = Field(None, description="none, all, or device=0,1.")
     user: Annotated[int, Field(gt=0, lt=2**31 - 2)] | None = Field(None, description="First of the user ids that run what is not trusted.")
     mounts: tuple[Mount, ...] = Field((), description="Folders to show read-only, HOST:CONTAINER, such as a cache of models.")
-    secrets: tuple[Variable, ...] = Field((), description="Variables of this process that only set-up and install commands see.")
     region: str | None = Field(None, description="Modal's region.")
     life: PositiveFloat | None = Field(None, description="Seconds that a remote sandbox lives; by default what its campaign may need.")
     wait: PositiveFloat = Field(600.0, description="Seconds to wait for a remote machine that is free.")

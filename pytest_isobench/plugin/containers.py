@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 SIZES = {"": 1 / 2**20, "k": 1 / 2**10, "m": 1, "g": 2**10, "t": 2**20}
 """Megabytes."""
-FIELDS = {"memory": "memory_mb", "shm-size": "shm_mb", "mount": "mounts", "secret": "secrets"}
+FIELDS = {"memory": "memory_mb", "shm-size": "shm_mb", "mount": "mounts"}
 """Options whose field has another name."""
 WITHOUT = ("local", "fake")
 """Sandboxes that know no containers."""
@@ -57,8 +56,6 @@ def _read(name: str, value: Any, sandbox: str, here: Path, time: Callable[[str],
         raise UsageError(f"--isobench-{name}={value}: {error}") from None
     if name == "mount":
         return tuple(_mount(mount, here if sandbox != "modal" else None) for mount in value)
-    if name == "secret":
-        return tuple(map(_secret, value))
     return value
 
 
@@ -82,8 +79,3 @@ def _mount(text: str, here: Path | None) -> str:
         raise UsageError(f"--isobench-mount={text}: there is no folder {path}")
     return f"{path.resolve()}:{target}"
 
-
-def _secret(name: str) -> str:
-    if name not in os.environ:
-        raise UsageError(f"--isobench-secret={name}: there is no environment variable of this name")
-    return name

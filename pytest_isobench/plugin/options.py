@@ -80,7 +80,6 @@ CONTAINER_OPTIONS = (
     Option(name="gpus", metavar="none|all|device=N[,N...]", help="GPUs of containers (default: those that the task needs)"),
     Option(name="user", metavar="UID", help="First of the user ids in a container that patches run as (default: drawn)"),
     Option(name="mount", metavar="HOST:CONTAINER", kind="many", help="Folder that containers see read-only. Repeatable."),
-    Option(name="secret", metavar="VARIABLE", kind="many", help="Environment variable that only install commands see. Repeatable."),
     Option(name="region", metavar="NAME", help="Region of remote machines"),
     Option(name="life", metavar="TIME", help="How long a remote sandbox lives at most (default: as long as its campaign may take)"),
     Option(name="wait", metavar="TIME", help="How long to wait for a free remote machine (default: 10m)"),

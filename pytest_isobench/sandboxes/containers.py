@@ -6,18 +6,16 @@ a ratio is always formed on one machine; there users and folders keep them apart
 
 from __future__ import annotations
 
-import os
 import random
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_isobench import workloads
 from pytest_isobench.dataset.versions import Version
-from pytest_isobench.engines.redaction import HIDDEN
 from pytest_isobench.errors import NotEvaluableError, SandboxError
 from pytest_isobench.models.result import Isolation
 from pytest_isobench.models.task import Environment, Resources
@@ -106,14 +104,13 @@ class ContainerSandbox(Sandbox):
         alone: bool,
         whole: bool,
         user: int | None,
-        secret: Mapping[str, str],
     ) -> None:
         """`launch` starts a container: one per arm when they live `alone`.
 
-        `whole` shows candidates the packages of the image's Python as well. `secret` are variables that only builds see.
+        `whole` shows candidates the image's own variables and the packages of its Python as well.
         """
         self.isolation, self.supervisor = isolation, Conductor()
-        self._launch, self._alone, self._whole, self._secret = launch, alone, whole, dict(secret)
+        self._launch, self._alone, self._whole = launch, alone, whole
         self._next_user = random.choice(FIRST_USERS) if user is None else user
         self._arms: dict[str, Quarters] = {}
         self._containers: dict[str, Container] = {}
@@ -216,26 +213,20 @@ class ContainerSandbox(Sandbox):
 
     def _runner(self, quarters: Quarters) -> building.Run:
         def run(argv: Sequence[str], *, variables: Mapping[str, str] | None = None, stdin: bytes = b"", timeout: float) -> ExecResult:
-            order = Order(argv=argv, resources=building.RESOURCES, variables={**self._secret, **(variables or {})}, writable=True)
-            return self._redacted(self.supervisor.run(self._describe(quarters, order), stdin=stdin, timeout=timeout))
+            order = Order(argv=argv, resources=building.RESOURCES, variables=variables or {}, writable=True)
+            return self.supervisor.run(self._describe(quarters, order), stdin=stdin, timeout=timeout)
 
         return run
-
-    def _redacted(self, result: ExecResult) -> ExecResult:
-        """Hide the secrets in what a build has printed."""
-        stdout, stderr = result.stdout, result.stderr
-        for value in filter(None, self._secret.values()):
-            stdout, stderr = (text.replace(value.encode(), HIDDEN.encode()) for text in (stdout, stderr))
-        return replace(result, stdout=stdout, stderr=stderr)
 
     def _describe(self, quarters: Quarters, order: Order) -> Process:
         place = quarters.place
         tree, python = str(place.tree), f"{place.environment}/bin/python"
         folder = f"{ROOT}/build" if order.writable else "/tmp"  # noqa: S108 - inside the container
         temporary = f"{folder}/{secrets.token_hex(6)}"
+        settings = variables(place, order, tree=tree, python=python, temporary=temporary)
         return Process(
             argv=substitute(order.argv, stand_ins(tree, python, f"{ROOT}/programs")),
-            environment=variables(place, order, tree=tree, python=python, temporary=temporary),
+            environment=settings if not self._whole else in_image(quarters.container.supervisor.environment, settings),
             directory=tree,
             machine=quarters.machine,
             user=place.builder if order.writable else place.runner,
@@ -272,14 +263,15 @@ class ContainerSandbox(Sandbox):
         return result
 
 
+def in_image(image: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
+    """Return a candidate's variables on top of those of the image, whose programs it finds after its own."""
+    path = ":".join(dict.fromkeys([*settings["PATH"].split(":")[:1], *image.get("PATH", SYSTEM_PATH).split(":"), *SYSTEM_PATH.split(":")]))
+    return {**image, **settings, "PATH": path}
+
+
 def python_version(environment: Path) -> str:
     """Return the Python version of a virtual environment, such as 3.12."""
     lines = (environment / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
     facts = dict(line.replace(" ", "").split("=", 1) for line in lines if "=" in line)
     found = facts.get("version") or facts.get("version_info", "")
     return ".".join(found.split(".")[:2])
-
-
-def secret_values(names: Sequence[str]) -> dict[str, str]:
-    """Return the secrets that this process has."""
-    return {name: os.environ[name] for name in names if name in os.environ}

@@ -21,7 +21,7 @@ from pytest_isobench.models.result import Isolation
 from pytest_isobench.sandboxes import building
 from pytest_isobench.sandboxes.base import STANDARD, Needs, Process, SandboxProvider
 from pytest_isobench.sandboxes.confinement import SYSTEM_PATH
-from pytest_isobench.sandboxes.containers import ROOT, Container, ContainerSandbox, secret_values
+from pytest_isobench.sandboxes.containers import ROOT, Container, ContainerSandbox
 from pytest_isobench.sandboxes.session import Owner
 from pytest_isobench.sandboxes.streams import SocketChannel
 from pytest_isobench.sandboxes.supervision import PROGRAM, SupervisorClient, boot_command
@@ -70,7 +70,6 @@ class DockerProvider(SandboxProvider):
             alone=True,
             whole=needs.environment.image is not None,
             user=settings.user,
-            secret=secret_values(settings.secrets),
         )
         sandbox.on_close(client.close)
         return sandbox

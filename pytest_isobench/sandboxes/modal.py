@@ -26,7 +26,7 @@ from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.models.result import Isolation
 from pytest_isobench.sandboxes.base import STANDARD, Needs, Process, SandboxProvider
 from pytest_isobench.sandboxes.confinement import SYSTEM_PATH
-from pytest_isobench.sandboxes.containers import Container, ContainerSandbox, secret_values
+from pytest_isobench.sandboxes.containers import Container, ContainerSandbox
 from pytest_isobench.sandboxes.remote import RemoteChannel
 from pytest_isobench.sandboxes.session import Owner
 from pytest_isobench.sandboxes.supervision import PROGRAM, SupervisorClient, boot_command
@@ -92,7 +92,6 @@ class ModalProvider(SandboxProvider):
                 alone=False,
                 whole=needs.environment.image is not None,
                 user=settings.user,
-                secret=secret_values(settings.secrets),
             )
             sandbox.on_close(stack.pop_all().close)
         return sandbox

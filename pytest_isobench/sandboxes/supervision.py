@@ -48,6 +48,8 @@ class SupervisorClient(Supervisor):
             raise
         self.python: str = greeting["python"]
         """The interpreter that runs it."""
+        self.environment: dict[str, str] = greeting["environment"]
+        """Its variables: in a container those of the image."""
 
     @classmethod
     def launch(cls, argv: Sequence[str] = (), *, environment: Mapping[str, str] | None = None, python: str = sys.executable) -> Self:

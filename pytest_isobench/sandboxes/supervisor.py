@@ -619,7 +619,7 @@ class Server:
         return [candidate.process.pid for candidate in self.candidates.values()]
 
     def do_hello(self, _header: dict[str, Any]) -> Answer:
-        return {"pid": os.getpid(), "python": sys.executable}, []
+        return {"pid": os.getpid(), "python": sys.executable, "environment": dict(os.environ)}, []
 
     def do_mount(self, header: dict[str, Any]) -> Answer:
         for mount in header["mounts"]:

@@ -73,6 +73,16 @@ def test_a_set_up_command_that_fails_is_the_machines_failure(cache: Cache, wheel
         build(Environment(setup=("echo hopeless >&2; exit 3",)), cache)
 
 
+def test_what_a_set_up_command_says_is_shown_without_secrets(
+    cache: Cache, wheels: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheels("pip", "99", {"pip.py": ""})
+    monkeypatch.setenv("HF_TOKEN", "hf_tell_nobody")
+    with pytest.raises(SourceError) as caught:
+        build(Environment(setup=('echo "I am $HF_TOKEN"; exit 3',)), cache)
+    assert "I am ***" in str(caught.value)
+
+
 def test_a_build_that_is_killed_is_no_environment(cache: Cache, tmp_path: Path, wheels: Callable[..., None]) -> None:
     wheels("pip", "99", {"pip.py": ""})
     mark = tmp_path / "reached"

@@ -24,15 +24,14 @@ def test_nothing_given_is_the_default(read):
     assert read(image=None, mount=[]) == ContainerSettings()
 
 
-def test_everything_is_read(read, tmp_path, monkeypatch):
+def test_everything_is_read(read, tmp_path):
     (tmp_path / "weights").mkdir()
-    monkeypatch.setenv("HF_TOKEN", "x")
     given = {"memory": "16g", "shm_size": "512m", "cpus": "1.5", "cpuset": "0-3,8", "pids": "100", "network": "on_for_prepare"}
     given |= {"life": "2h", "gpus": "device=0,1", "user": "20000", "pull": "never", "engine": "podman"}
-    settings = read(**given, mount=["weights:/models"], secret=["HF_TOKEN"])
+    settings = read(**given, mount=["weights:/models"])
     assert settings == ContainerSettings(
         memory_mb=16384, shm_mb=512, cpus=1.5, cpuset="0-3,8", pids=100, network="on_for_prepare", life=7200.0, gpus="device=0,1",
-        mounts=(f"{tmp_path}/weights:/models",), secrets=("HF_TOKEN",), user=20000, pull="never", engine="podman",
+        mounts=(f"{tmp_path}/weights:/models",), user=20000, pull="never", engine="podman",
     )  # fmt: skip
 
 
@@ -54,7 +53,6 @@ def test_mount_of_a_remote_volume_needs_no_folder_here(read):
         ({"gpus": "2"}, "--isobench-gpus=2"),
         ({"mount": ["/models"]}, "--isobench-mount=/models: give HOST:CONTAINER"),
         ({"mount": ["none:/models"]}, "there is no folder"),
-        ({"secret": ["NOT_SET_HERE"]}, "--isobench-secret=NOT_SET_HERE: there is no environment variable of this name"),
         ({"wait": "soon"}, "--isobench-wait=soon"),
         ({"user": "0"}, "--isobench-user=0"),
     ],

@@ -138,6 +138,10 @@ def test_limits_follow_the_resources() -> None:
     }
 
 
+def test_address_space_of_gpu_users_has_no_limit() -> None:
+    assert "RLIMIT_AS" not in limits(Resources(gpus=1), processes=12)
+
+
 @pytest.mark.skipif(seccomp.obstacle() is not None, reason="no libseccomp")
 def test_filters_differ_by_the_cores(tmp_path: Path) -> None:
     for pinned in (False, True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_isobench.engines.redaction import holds_secret, is_secret_name, redact
+from pytest_isobench.redaction import holds_secret, is_secret_name, redact
 
 VARIABLES = {"HF_TOKEN": "abc-def-ghi", "API_KEY": "abc-def-ghi-jkl", "PATH": "/usr/bin:/bin", "SHORT_TOKEN": "x"}
 
