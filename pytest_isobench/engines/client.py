@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from pytest_isobench.models.container import ContainerSettings
 
+DEFAULT = "unix:///var/run/docker.sock"
+
+
 def connect(*, feature: str, timeout: int, podman: bool = False) -> docker.DockerClient:
     """Connect to the engine that DOCKER_HOST names, the local one by default; Podman's is at its own socket.
 
@@ -29,11 +32,12 @@ def connect(*, feature: str, timeout: int, podman: bool = False) -> docker.Docke
         import docker
     except ImportError:
         raise MissingExtraError(feature, "docker") from None
+    host = podman_host() if podman else os.environ.get("DOCKER_HOST") or DEFAULT
+    if host.startswith("unix://") and not Path(host.removeprefix("unix://")).exists():
+        raise SandboxError(_advice(f"there is no {host.removeprefix('unix://')}"))
     try:
-        client = docker.DockerClient(base_url=podman_host(), timeout=timeout) if podman else docker.from_env(timeout=timeout)
+        client = docker.DockerClient(base_url=host, timeout=timeout) if podman else docker.from_env(timeout=timeout)
         client.ping()
-    except SandboxError:
-        raise
     except Exception as error:
         # of many types: docker's, requests', and those of a DOCKER_HOST that is no address
         raise SandboxError(_advice(str(error))) from error

@@ -20,6 +20,8 @@ LEFT_OUT = {"__pycache__", "test", "tests", "idlelib", "tkinter", "turtledemo", 
 """Folders of Python's library that no test needs."""
 PACKAGES = ("pip", "setuptools")
 """Packages that come along when the interpreter has them."""
+WHEELS = "/usr/share/python-wheels"
+"""Where Debian's Python finds the pip that it puts into environments."""
 FOLDERS = ("dev", "etc", "home", "proc", "root", "sys", "tmp", "usr/bin", "usr/lib", "usr/lib64", "usr/sbin", "var/tmp")
 MERGED = ("bin", "sbin", "lib", "lib64")
 """Folders that are links into `usr`."""
@@ -74,7 +76,7 @@ def build(out: Path) -> None:
     prefix, version = os.path.realpath(sys.base_prefix), f"python3.{sys.version_info.minor}"
     interpreter = f"{prefix}/bin/{version}"
     programs = [path for name in PROGRAMS if (path := shutil.which(name, path="/usr/bin:/bin"))]
-    files = [interpreter, *programs, *library(Path(prefix, "lib", version))]
+    files = [interpreter, *programs, *library(Path(prefix, "lib", version)), *walk(Path(WHEELS), set())]
     with tarfile.open(out, "w") as archive:
         root = Root(archive)
         for folder in (*FOLDERS, WORK, "usr/share/git-core/templates", f"{prefix[1:]}/lib/{version}/site-packages"):

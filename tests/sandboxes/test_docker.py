@@ -157,6 +157,22 @@ class TestContainers(DockerCase):
         assert (seen["FROM_IMAGE"], seen["PATH"].split(":")[:2]) == ("yes", ["/box/envs/0/bin", "/opt/tools"])
         client.images.remove(image.id, force=True)
 
+    def test_another_image_is_another_campaign(self, engine, client):
+        client.images.get(engine.image).tag("isobench-test", "other-name")
+        same, other = (DockerProvider(ContainerSettings(image=name)).identity(NEEDS) for name in (engine.image, "isobench-test:other-name"))
+        assert same == other
+        with pytest.raises(SandboxError):
+            DockerProvider(ContainerSettings(image="none-such:1", pull="never")).identity(NEEDS)
+
+    def test_a_task_runs_in_its_own_image(self, engine, client, version):
+        archive = client.containers.create(engine.image, ["true"])
+        built = archive.commit("isobench-test", "own", conf={"Labels": {"isobench.task": "own-image"}})
+        archive.remove()
+        with DockerProvider(ContainerSettings(pull="never")).open(Needs(resources=SMALL, label="own-image")) as sandbox:
+            assert "isobench-test:own" in sandbox.isolation.place
+            sandbox.add("agent", version, Environment())
+        client.images.remove(built.id, force=True)
+
 
 class TestFailures(DockerCase):
     """The machine's failures, with their causes."""
@@ -255,21 +271,3 @@ def test_cpuset(text, cores):
 def test_cores_are_leased_for_an_engine_on_this_machine(monkeypatch, host, here):
     monkeypatch.setenv("DOCKER_HOST", host)
     assert DockerProvider(ContainerSettings(image="any")).exclusive is here
-
-
-def test_another_image_is_another_campaign(engine, client):
-    client.images.get(engine.image).tag("isobench-test", "other-name")
-    same, other = (DockerProvider(ContainerSettings(image=name)).identity(NEEDS) for name in (engine.image, "isobench-test:other-name"))
-    assert same == other
-    with pytest.raises(SandboxError):
-        DockerProvider(ContainerSettings(image="none-such:1", pull="never")).identity(NEEDS)
-
-
-def test_a_task_runs_in_its_own_image(engine, client, version):
-    archive = client.containers.create(engine.image, ["true"])
-    built = archive.commit("isobench-test", "own", conf={"Labels": {"isobench.task": "own-image"}})
-    archive.remove()
-    with DockerProvider(ContainerSettings(pull="never")).open(Needs(resources=SMALL, label="own-image")) as sandbox:
-        assert "isobench-test:own" in sandbox.isolation.place
-        sandbox.add("agent", version, Environment())
-    client.images.remove(built.id, force=True)

@@ -35,7 +35,7 @@ def test_contract_holds_for_an_ordinary_user(mode: str, tmp_path_factory: pytest
     show = ["unshare", "--mount", "--propagation", "private", "sh", "-c", SHOW, "sh", str(Path.home()), sys.base_prefix, USER]
     options = ["-q", "-p", "no:cacheprovider", "--import-mode=importlib", f"--basetemp={folder}/base", "-rs"]
     argv = [sys.executable, "-B", "-m", "pytest", *options, f"tests/sandboxes/test_local.py::{mode}"]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8"}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT / "tests")}
     try:
         done = subprocess.run([*show, *argv], cwd=ROOT, env=environment, capture_output=True, text=True)
     finally:
