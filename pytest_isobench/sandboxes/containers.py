@@ -31,7 +31,7 @@ ROOT = "/box"
 IMAGE_ENVIRONMENT = "/isobench/image/env"
 """Where our own images have the task's packages."""
 PROGRAMS = (Path(workloads.__file__).with_name("worker.py"), Path(settle.__file__))
-SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")  # noqa: S108 - inside the container
+SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock")  # noqa: S108 - inside the container
 """Folders of an image that every user may write to."""
 PREPARE = f"""
 import os, sys

@@ -26,7 +26,7 @@ GRACE = 60.0
 STREAMS: tuple[Stream, Stream] = ("stdout", "stderr")
 
 
-BOOT = "import sys; exec(compile(sys.stdin.buffer.read(int(sys.argv[1])), 'supervisor.py', 'exec'))"
+BOOT = "import sys; exec(compile(sys.stdin.buffer.read(int(sys.argv[1])), 'program', 'exec'))"
 """Runs a program that comes first over stdin, its size as the argument: where no file of ours is."""
 
 

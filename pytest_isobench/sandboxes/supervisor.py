@@ -22,7 +22,7 @@ import struct
 import subprocess
 import sys
 import time
-from typing import Any, BinaryIO, Callable, Collection, NoReturn
+from typing import Any, BinaryIO, Callable, Collection, Iterator, NoReturn
 
 FRAME = struct.Struct(">QB16s")
 READY = b"\0" * 16
@@ -275,7 +275,7 @@ def sweep(spec: dict[str, Any]) -> None:
     places = [path for path in [spec["temporary"]] if path and os.path.lexists(path)]
     if spec["user"] is not None:
         places += [entry.path for path in spec["swept"] for entry in scan(path) if entry.stat(follow_symlinks=False).st_uid == spec["user"]]
-    if not places:
+    if not places and not (spec["swept"] and any(segments(spec["user"]))):
         return
     pid = os.fork()
     if pid == 0:
@@ -283,9 +283,27 @@ def sweep(spec: dict[str, Any]) -> None:
             become(spec)
             for path in dict.fromkeys(places):
                 remove(path)
+            remove_segments(spec["user"])
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
+
+
+def segments(user: int | None) -> Iterator[tuple[str, int]]:
+    """The System V objects of a user that outlive its processes: kind and number."""
+    for kind, name in ("shm", "shmid"), ("sem", "semid"), ("msg", "msqid"):
+        head, *rows = read_text(f"/proc/sysvipc/{kind}").splitlines() or [""]
+        columns = head.split()
+        for row in rows:
+            facts = dict(zip(columns, row.split(), strict=True))
+            if facts["cuid"] == str(user):
+                yield kind, int(facts[name])
+
+
+def remove_segments(user: int | None) -> None:
+    for kind, number in list(segments(user)):
+        control = getattr(LIBC, kind + "ctl")
+        control(number, 0, 0, 0) if kind == "sem" else control(number, 0, None)
 
 
 def scan(path: str) -> list[os.DirEntry[str]]:
@@ -344,7 +362,7 @@ def spawn(spec: dict[str, Any], stdin: int | BinaryIO, stdout: int, stderr: int 
 
 
 KEEPER = """
-import os, signal, sys
+import ctypes, os, signal, sys
 
 def leave(number, frame):
     signal.signal(number, signal.SIG_IGN)
@@ -354,6 +372,7 @@ def below():
     with open(f"/proc/self/task/{os.getpid()}/children") as file:
         return file.read().split()
 
+ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # it has its child's user: so the child cannot look into it, or steer it
 signal.signal(signal.SIGTERM, leave)
 try:
     child = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ])

@@ -30,6 +30,13 @@ if os.access(sys.argv[1], os.W_OK):
     open(path, 'w').close()
 tell(seen)
 """
+LEAVE_A_SEGMENT = """
+import ctypes
+libc = ctypes.CDLL(None)
+seen = libc.shmget(0x15B, 4096, 0) != -1
+libc.shmget(0x15B, 4096, 0o1666)
+tell(seen)
+"""
 CONNECT = """
 import socket
 def reaches(family, address):
@@ -68,6 +75,13 @@ class IsolatingContract(ContractBase):
     def test_no_folder_connects_two_runs(self, sandbox: Sandbox, place: str) -> None:
         require(sandbox, "filesystem")
         assert [self.tell(sandbox, LEAVE_A_FILE, place, arm=arm) for arm in ("agent", "agent", "baseline")] == [False] * 3
+
+    def test_no_shared_memory_connects_two_runs(self, sandbox: Sandbox) -> None:
+        require(sandbox, "filesystem")
+        assert [self.tell(sandbox, LEAVE_A_SEGMENT, arm=arm) for arm in ("agent", "agent", "baseline")] == [False] * 3
+
+    def test_what_started_it_cannot_be_traced(self, sandbox: Sandbox) -> None:
+        assert self.tell(sandbox, "import ctypes; tell(ctypes.CDLL(None).ptrace(16, os.getppid(), 0, 0))") == -1
 
     def test_other_folders_are_not_there(self, sandbox: Sandbox, version: Version, tmp_path: Path) -> None:
         require(sandbox, "filesystem")

@@ -363,7 +363,8 @@ def test_programs_that_are_not_there(create: Create) -> None:
 def test_nothing_is_left_when_the_server_closes(create: Create, modal_server: ModalServer) -> None:
     sandbox = create()
     shell(sandbox, "exec setsid sleep 98765.4 > /dev/null 2>&1 &")
+    folder = modal_server.sandboxes[0].folder.parent
     modal_server.close()
     commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    assert not [command for command in commands if b"98765.4" in command or b"modal-server-" in command]
+    assert not [command for command in commands if b"98765.4" in command or bytes(folder) in command]
     assert not modal_server.sandboxes[0].folder.exists()
