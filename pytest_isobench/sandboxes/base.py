@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Self
 
 from pytest_isobench.dataset.versions import Version
+from pytest_isobench.errors import SandboxError
 from pytest_isobench.gpus import Gpu
 from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.models.result import Isolation
@@ -212,6 +213,11 @@ class Sandbox(ABC):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def no_arm(arm: str, arms: Iterable[str]) -> SandboxError:
+    """Return what to raise when somebody asks for an arm that was never added."""
+    return SandboxError(f"the sandbox has no arm {arm!r}; it has: {', '.join(arms) or 'none'}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from pytest_isobench.errors import NotEvaluableError, SandboxError
 from pytest_isobench.models.result import Isolation
 from pytest_isobench.models.task import Environment, Resources
 from pytest_isobench.sandboxes import building, settle
-from pytest_isobench.sandboxes.base import ExecResult, Process, Sandbox
+from pytest_isobench.sandboxes.base import ExecResult, Process, Sandbox, no_arm
 from pytest_isobench.sandboxes.conductor import Conductor
 from pytest_isobench.sandboxes.confinement import SYSTEM_PATH, Order, Place, limits, stand_ins, substitute, variables
 from pytest_isobench.sandboxes.parcels import UNPACK, pack, pack_environment, pack_files
@@ -56,6 +56,7 @@ import os
 open({ROOT + "/stamp"!r}, "w").close()
 print(os.stat({ROOT + "/stamp"!r}).st_ctime_ns)
 """
+GPU_FACTS = ("nvidia-smi", "--query-gpu=name,driver_version,clocks.sm,temperature.gpu", "--format=csv,noheader")
 PLACING = 600.0
 """Seconds that sending a tree or an environment may take."""
 KEPT = 2
@@ -65,7 +66,7 @@ FIRST_USERS = range(20000, 60000, 64)
 
 
 class Container(ABC):
-    """A running container, and the supervisor that is its first process."""
+    """A running container with a supervisor in it that is root there."""
 
     supervisor: SupervisorClient
 
@@ -150,7 +151,7 @@ class ContainerSandbox(Sandbox):
     ) -> Process:
         """Describe a process in an arm; `{worker}` stands for the worker program. Ask again for every start."""
         if arm not in self._arms:
-            raise SandboxError(f"the sandbox has no arm {arm!r}; it has: {', '.join(self._arms) or 'none'}")
+            raise no_arm(arm, self._arms)
         quarters = self._arms[arm]
         if not writable:
             quarters.container.seal()
@@ -261,6 +262,22 @@ class ContainerSandbox(Sandbox):
         if result.returncode:
             raise SandboxError(f"the container could not be prepared (status {result.returncode}):\n{building.last_lines(result)}")
         return result
+
+
+def gpu_facts(supervisor: SupervisorClient) -> str:
+    """Return the GPUs of a container as its driver tells them: an engine may leave them out without a word.
+
+    Raises:
+        NotEvaluableError: there is none.
+    """
+    process = Process(argv=GPU_FACTS, environment={"PATH": f"/usr/local/nvidia/bin:{SYSTEM_PATH}"}, directory="/")
+    try:
+        result = supervisor.run(process, timeout=60)
+    except SandboxError as error:
+        raise NotEvaluableError(f"the container has no GPU: nvidia-smi cannot be run in it ({error})") from error
+    if result.returncode or not result.stdout.strip():
+        raise NotEvaluableError(f"the container has no GPU: nvidia-smi says {building.last_lines(result)!r}")
+    return "; ".join(result.stdout.decode(errors="replace").split("\n")).strip("; ")
 
 
 def in_image(image: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:

@@ -19,9 +19,8 @@ from pytest_isobench.errors import NotEvaluableError, SandboxError, UsageError
 from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.models.result import Isolation
 from pytest_isobench.sandboxes import building
-from pytest_isobench.sandboxes.base import STANDARD, Needs, Process, SandboxProvider
-from pytest_isobench.sandboxes.confinement import SYSTEM_PATH
-from pytest_isobench.sandboxes.containers import ROOT, Container, ContainerSandbox
+from pytest_isobench.sandboxes.base import STANDARD, Needs, SandboxProvider
+from pytest_isobench.sandboxes.containers import ROOT, Container, ContainerSandbox, gpu_facts
 from pytest_isobench.sandboxes.session import Owner
 from pytest_isobench.sandboxes.streams import SocketChannel
 from pytest_isobench.sandboxes.supervision import PROGRAM, SupervisorClient, boot_command
@@ -127,52 +126,62 @@ def built_for(client: docker.DockerClient, task: str) -> str | None:
 
 def container_options(settings: ContainerSettings, needs: Needs, image: str, gpus: Sequence[Gpu] = ()) -> dict[str, Any]:
     """Return what the engine's client is asked for; `gpus` are those that are leased to the campaign."""
-    resources = needs.resources
-    memory = settings.memory_mb or max(resources.memory_mb, building.RESOURCES.memory_mb if needs.environment.install else 0)
-    pids = settings.pids or max(resources.pids, building.RESOURCES.pids)
-    memory_limit = f"{memory + OWN_MEMORY}m"
-    options: dict[str, Any] = {
+    asked = {
+        "cpuset_cpus": settings.cpuset,
+        "nano_cpus": int(settings.cpus * 1e9) if settings.cpus else None,
+        "platform": settings.platform,
+        "device_requests": _device_requests(settings, needs, gpus),
+    }
+    return {
         "image": image,
         "command": list(boot_command("python3")),
         "entrypoint": [],
-        "user": "0:0",
         "working_dir": "/",
-        "hostname": "sandbox",
         "environment": {"LANG": "C.UTF-8"},
         "labels": labels(needs),
         "stdin_open": True,
+        **_walls(settings),
+        **_limits(settings, needs),
+        **{name: value for name, value in asked.items() if value},
+    }
+
+
+def _walls(settings: ContainerSettings) -> dict[str, Any]:
+    """Return what keeps a container to itself."""
+    return {
+        "user": "0:0",
+        "hostname": "sandbox",
         "network_mode": "none" if settings.network == "off" else "bridge",
         "read_only": True,
-        "volumes": [ROOT],
-        "tmpfs": dict.fromkeys(("/tmp", "/var/tmp"), f"rw,exec,nosuid,nodev,mode=1777,size={resources.disk_mb}m"),  # noqa: S108
-        "shm_size": f"{settings.shm_mb or resources.disk_mb}m",
-        "mem_limit": memory_limit,
-        "memswap_limit": memory_limit,
-        "pids_limit": pids + OWN_PROCESSES,
+        "volumes": [ROOT, *(f"{mount}:ro" for mount in settings.mounts)],
         "cap_drop": ["ALL"],
         "cap_add": CAPABILITIES,
         "security_opt": ["no-new-privileges"],
         "ipc_mode": "private",
         "cgroupns": "private",
     }
-    if settings.cpus:
-        options["nano_cpus"] = int(settings.cpus * 1e9)
-    if settings.cpuset:
-        options["cpuset_cpus"] = settings.cpuset
-    if settings.platform:
-        options["platform"] = settings.platform
-    if settings.mounts:
-        options["volumes"] += [f"{mount}:ro" for mount in settings.mounts]
-    if requests := _device_requests(settings, needs, gpus):
-        options["device_requests"] = requests
-    return options
+
+
+def _limits(settings: ContainerSettings, needs: Needs) -> dict[str, Any]:
+    """Return how much a container may use: what its candidate may, what builds may where there are any, and the supervisor."""
+    resources = needs.resources
+    memory = settings.memory_mb or max(resources.memory_mb, building.RESOURCES.memory_mb if needs.environment.install else 0)
+    pids = settings.pids or max(resources.pids, building.RESOURCES.pids)
+    memory_limit = f"{memory + OWN_MEMORY}m"
+    return {
+        "tmpfs": dict.fromkeys(("/tmp", "/var/tmp"), f"rw,exec,nosuid,nodev,mode=1777,size={resources.disk_mb}m"),  # noqa: S108
+        "shm_size": f"{settings.shm_mb or resources.disk_mb}m",
+        "mem_limit": memory_limit,
+        "memswap_limit": memory_limit,
+        "pids_limit": pids + OWN_PROCESSES,
+    }
 
 
 def _device_requests(settings: ContainerSettings, needs: Needs, gpus: Sequence[Gpu]) -> list[Any]:
     """Ask for the GPUs that the settings name, else for the leased ones, else for all if the task needs any."""
     import docker
 
-    leased = f"device={','.join(gpu.uuid or str(gpu.index) for gpu in gpus)}" if gpus else ""
+    leased = f"device={','.join(gpu.uuid for gpu in gpus)}" if gpus else ""
     wanted = settings.gpus or leased or ("all" if needs.resources.gpus else "none")
     if wanted == "none":
         return []
@@ -218,17 +227,7 @@ class DockerContainer(Container):
         channel.send(PROGRAM.read_bytes())
         self.supervisor = SupervisorClient(channel)
         if gpus:
-            self._require_gpus()
-
-    def _require_gpus(self) -> None:
-        """An engine may leave out GPUs without a word: look for them."""
-        probe = Process(argv=("nvidia-smi", "-L"), environment={"PATH": f"/usr/local/nvidia/bin:{SYSTEM_PATH}"}, directory="/")
-        try:
-            result = self.supervisor.run(probe, timeout=60)
-        except SandboxError as error:
-            raise NotEvaluableError(f"the container has no GPU: nvidia-smi cannot be run in it ({error})") from error
-        if result.returncode or not result.stdout.strip():
-            raise NotEvaluableError(f"the container has no GPU: nvidia-smi says {building.last_lines(result)!r}")
+            gpu_facts(self.supervisor)
 
     def seal(self) -> None:
         if self._sealed:

@@ -52,6 +52,7 @@ from pytest_isobench.sandboxes.base import (
     Stream,
     Supervisor,
     Turn,
+    no_arm,
 )
 
 CALL = 0.05
@@ -117,7 +118,7 @@ class FakeSandbox(Sandbox):
         network: bool = False,  # noqa: ARG002
     ) -> Process:
         if arm not in self._arms:
-            raise SandboxError(f"the sandbox has no arm {arm!r}; it has: {', '.join(sorted(self._arms)) or 'none'}")
+            raise no_arm(arm, sorted(self._arms))
         return Process(
             argv=tuple(argv), environment={**(variables or {}), LABEL: arm}, directory=str(self._folder / arm), cores=tuple(cores)
         )

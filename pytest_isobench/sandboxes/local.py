@@ -16,7 +16,7 @@ from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.models.result import Isolation
 from pytest_isobench.models.task import Environment, Resources
 from pytest_isobench.sandboxes import building, cgroups, seccomp, settle
-from pytest_isobench.sandboxes.base import STANDARD, ExecResult, Needs, Process, Sandbox, SandboxProvider
+from pytest_isobench.sandboxes.base import STANDARD, ExecResult, Needs, Process, Sandbox, SandboxProvider, no_arm
 from pytest_isobench.sandboxes.bubblewrap import Bubblewrap, Program
 from pytest_isobench.sandboxes.confinement import Confinement, Order, Place
 from pytest_isobench.sandboxes.exposure import Exposure
@@ -162,7 +162,7 @@ class LocalSandbox(Sandbox):
         if resources.gpus:
             raise NotEvaluableError("needs a GPU, and the local sandbox gives candidates none; use another --isobench-sandbox")
         if arm not in self._places:
-            raise SandboxError(f"the sandbox has no arm {arm!r}; it has: {', '.join(self._places) or 'none'}")
+            raise no_arm(arm, self._places)
         order = Order(argv=argv, resources=resources, variables=variables or {}, cores=tuple(cores), writable=writable, network=network)
         return self._describe(self._places[arm], order)
 

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-from pytest_isobench.errors import MissingExtraError, NotEvaluableError, SandboxError, UsageError
+from pytest_isobench.engines.client import credentials
+from pytest_isobench.errors import MissingExtraError, SandboxError, UsageError
 from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.models.result import Isolation
-from pytest_isobench.sandboxes.base import STANDARD, Needs, Process, SandboxProvider
-from pytest_isobench.sandboxes.confinement import SYSTEM_PATH
-from pytest_isobench.sandboxes.containers import Container, ContainerSandbox
+from pytest_isobench.sandboxes.base import STANDARD, Needs, SandboxProvider
+from pytest_isobench.sandboxes.containers import Container, ContainerSandbox, gpu_facts
 from pytest_isobench.sandboxes.remote import RemoteChannel
 from pytest_isobench.sandboxes.session import Owner
 from pytest_isobench.sandboxes.supervision import PROGRAM, SupervisorClient, boot_command
@@ -53,7 +53,6 @@ LONGEST_LIFE = 24 * 3600
 """Seconds that Modal lets a sandbox live."""
 OWN_MEMORY = 256
 """Megabytes beyond the arms'."""
-GPU_FACTS = ("nvidia-smi", "--query-gpu=name,driver_version,clocks.sm,temperature.gpu", "--format=csv,noheader")
 PRICES = {
     "T4": 0.59, "L4": 0.80, "A10": 1.10, "A10G": 1.10, "L40S": 1.95, "A100": 2.10, "A100-40GB": 2.10, "A100-80GB": 2.50,
     "H100": 3.95, "H200": 4.54, "B200": 6.25,
@@ -183,14 +182,7 @@ class ModalContainer(Container):
         assert self._sandbox is not None
         told = [f"Modal {self._sandbox.object_id}"]
         if self._gpu:
-            probe = Process(argv=GPU_FACTS, environment={"PATH": f"/usr/local/nvidia/bin:{SYSTEM_PATH}"}, directory="/")
-            try:
-                result = self.supervisor.run(probe, timeout=60)
-            except SandboxError as error:
-                raise NotEvaluableError(f"the sandbox was to have {self._gpu}, and nvidia-smi cannot be run in it: {error}") from error
-            if result.returncode:
-                raise NotEvaluableError(f"the sandbox was to have {self._gpu}, and nvidia-smi finds no GPU")
-            told.append(result.stdout.decode(errors="replace").strip().replace("\n", "; "))
+            told.append(gpu_facts(self.supervisor))
         return ", ".join(told)
 
     def seal(self) -> None:
@@ -357,6 +349,6 @@ def _image(api: Any, settings: ContainerSettings, needs: Needs) -> Any:
     if name is None:
         python = needs.environment.python or f"{sys.version_info.major}.{sys.version_info.minor}"
         return api.Image.debian_slim(python_version=python).apt_install("git")
-    user, password = os.environ.get("DOCKER_USERNAME"), os.environ.get("DOCKER_PASSWORD")
-    secret = api.Secret.from_dict({"REGISTRY_USERNAME": user, "REGISTRY_PASSWORD": password}) if user and password else None
+    login = credentials()
+    secret = api.Secret.from_dict({"REGISTRY_USERNAME": login["username"], "REGISTRY_PASSWORD": login["password"]}) if login else None
     return api.Image.from_registry(name, secret=secret).entrypoint([])

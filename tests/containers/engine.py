@@ -209,10 +209,10 @@ def keep(root: Path) -> None:
 
 
 def command(root: Path) -> list[str]:
-    """Return dockerd's command line: everything in one folder, and the machine's network left alone."""
+    """Return dockerd's command line: everything in one folder, and a network of its own, so that the machine's is left alone."""
     places = [f"--data-root={root}/data", f"--exec-root={root}/exec", f"--pidfile={root}/docker.pid", f"--host=unix://{root}/docker.sock"]
-    network = ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false"]
-    return [PROGRAM, *places, *network, "--log-level=warn"]
+    network = ["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false"]
+    return ["unshare", "--net", PROGRAM, *places, *network, "--log-level=warn"]
 
 
 def remove_containers(host: str) -> None:

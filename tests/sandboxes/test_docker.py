@@ -120,6 +120,17 @@ class TestContainers(DockerCase):
             assert self.tell(sandbox, "tell(open('/models/weights').read())") == "0.5"
             assert b"Read-only" in self.run(sandbox, "open('/models/new', 'w')").stderr
 
+    @pytest.mark.parametrize(
+        ("policy", "building", "measured"), [("off", False, False), ("on_for_prepare", True, False), ("on", True, True)]
+    )
+    def test_network_is_there_when_the_policy_says(self, engine, version, policy, building, measured):
+        environment = Environment(install=("ls /sys/class/net >data.txt",))
+        with self.open(engine, "network", environment=environment, network=policy) as sandbox:
+            sandbox.add("agent", version, environment)
+            assert (b"eth0" in read_artifact(sandbox, "agent", "data.txt")) is building
+            assert ("eth0" in self.tell(sandbox, "tell(os.listdir('/sys/class/net'))")) is measured
+            assert sandbox.isolation.network is (policy != "on")
+
     def test_gpus_that_the_engine_cannot_give_are_nobodys_failure(self, engine, version):
         with self.open(engine, "gpus", gpus="all") as sandbox, pytest.raises(NotEvaluableError, match="GPU"):
             sandbox.add("agent", version, Environment())
