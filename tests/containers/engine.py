@@ -52,6 +52,12 @@ class Engine:
         """The environment of a program that uses this engine."""
         return {**os.environ, "DOCKER_HOST": self.host}
 
+    @property
+    def pid(self) -> int:
+        """A process in the engine's network: dockerd, or this one where the engine is not the tests' own."""
+        said = Path(self.host.removeprefix("unix://")).with_name("docker.pid")
+        return int(said.read_text()) if said.exists() else os.getpid()
+
     def client(self) -> docker.DockerClient:
         """Return a new client, to be closed by the caller."""
         return connect(self.host)
@@ -212,7 +218,7 @@ def command(root: Path) -> list[str]:
     """Return dockerd's command line: everything in one folder, and a network of its own, so that the machine's is left alone."""
     places = [f"--data-root={root}/data", f"--exec-root={root}/exec", f"--pidfile={root}/docker.pid", f"--host=unix://{root}/docker.sock"]
     network = ["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false"]
-    return ["unshare", "--net", PROGRAM, *places, *network, "--log-level=warn"]
+    return ["unshare", "--net", "sh", "-c", 'busybox ip link set lo up && exec "$@"', "sh", PROGRAM, *places, *network, "--log-level=warn"]
 
 
 def remove_containers(host: str) -> None:

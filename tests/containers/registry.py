@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import ctypes
 import hashlib
 import json
 import re
+import socket
 import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,8 +24,13 @@ class Registry(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, pid: int) -> None:
+        super().__init__(("127.0.0.1", 0), Handler, bind_and_activate=False)
+        self.socket.close()
+        with ThreadPoolExecutor(1) as thread:  # a socket stays in the network that its thread was in
+            self.socket = thread.submit(socket_beside, pid).result()
+        self.server_bind()
+        self.server_activate()
         self.blobs: dict[str, bytes] = {}
         self.uploads: dict[str, bytes] = {}
         self.manifests: dict[str, tuple[str, bytes]] = {}
@@ -120,10 +128,18 @@ def digest_of(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
+def socket_beside(pid: int) -> socket.socket:
+    """Return a socket in the network of a process, which this thread enters."""
+    with open(f"/proc/{pid}/ns/net") as network:
+        if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), 0) != 0:
+            raise OSError(ctypes.get_errno(), f"the network of process {pid} cannot be entered")
+    return socket.socket()
+
+
 @contextmanager
-def serving() -> Iterator[Registry]:
-    """Run a registry."""
-    with Registry() as registry:
+def serving(pid: int) -> Iterator[Registry]:
+    """Run a registry in the network of a process."""
+    with Registry(pid) as registry:
         thread = threading.Thread(target=registry.serve_forever, daemon=True)
         thread.start()
         yield registry

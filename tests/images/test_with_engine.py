@@ -227,7 +227,8 @@ def test_prune_keeps_what_is_in_use_and_what_is_unknown(project: Project) -> Non
 def test_push_and_pull(project: Project) -> None:
     project.add("one", FILES)
     login = {"DOCKER_USERNAME": USER, "DOCKER_PASSWORD": PASSWORD}
-    with serving() as registry:
+    assert project.engine
+    with serving(project.engine.pid) as registry:
         prefix = ("--prefix", f"{registry.name}/team/{project.prefix}")
         early = project.images("push", *prefix, **login)
         assert "does not exist; run isobench images build" in early.stdout
