@@ -105,6 +105,10 @@ class Supervisor(ABC):
         """Run one command to its end and time it; `on_output` gets the output as it comes."""
 
     @abstractmethod
+    def cancel(self) -> None:
+        """Kill the command that another thread runs here now: its `run` returns soon. One that begins at this very moment may be missed."""
+
+    @abstractmethod
     def close(self) -> None:
         """Kill everything. Idempotent."""
 

@@ -63,6 +63,10 @@ class Conductor(Supervisor):
         supervisor = self._of(process)
         return supervisor.run(process, stdin=stdin, timeout=timeout, output_limit=output_limit, on_output=on_output)
 
+    def cancel(self) -> None:
+        for supervisor in self._machines.values():
+            supervisor.cancel()
+
     def close(self) -> None:
         self._closed = True
         for supervisor in self._machines.values():

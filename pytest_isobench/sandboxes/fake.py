@@ -182,6 +182,9 @@ class FakeSupervisor(Supervisor):
         stderr = f"{FILE} says {script.fail}\n".encode() if failed else b""
         return _finished(-9 if late else int(failed), stdout, stderr, wall, late=late)
 
+    def cancel(self) -> None:
+        """Do nothing: no time passes here, so nothing runs."""
+
     def close(self) -> None:
         self._residents.clear()
         self._closed = True

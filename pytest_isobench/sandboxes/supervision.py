@@ -106,6 +106,9 @@ class SupervisorClient(Supervisor):
         facts, (stdout, stderr) = self._request(header, [stdin], timeout=timeout, on_output=on_output)
         return ExecResult(stdout=stdout, stderr=stderr, **facts)
 
+    def cancel(self) -> None:
+        self._send({"do": "cancel"})
+
     def close(self) -> None:
         """End the supervisor, and with it everything that it started. Idempotent."""
         self._channel.close()
@@ -119,9 +122,8 @@ class SupervisorClient(Supervisor):
         on_output: Callable[[Stream, bytes], None] | None = None,
     ) -> tuple[dict[str, Any], list[bytes]]:
         """Send one request and wait for its answer, handing on the output that comes before it."""
-        text = json.dumps({**header, "blobs": [len(blob) for blob in blobs]}).encode()
         deadline = time.monotonic() + timeout + GRACE
-        self._channel.send(struct.pack(">I", len(text)) + text + b"".join(blobs))
+        self._send(header, blobs)
         while True:
             answer, received = self._receive(deadline)
             if "error" in answer:
@@ -130,6 +132,10 @@ class SupervisorClient(Supervisor):
                 return answer, received
             if on_output is not None:
                 on_output(STREAMS[answer["output"]], received[0])
+
+    def _send(self, header: Mapping[str, Any], blobs: Sequence[bytes] = ()) -> None:
+        text = json.dumps({**header, "blobs": [len(blob) for blob in blobs]}).encode()
+        self._channel.send(struct.pack(">I", len(text)) + text + b"".join(blobs))
 
     def _receive(self, deadline: float) -> tuple[dict[str, Any], list[bytes]]:
         (size,) = struct.unpack(">I", self._channel.exactly(4, deadline))

@@ -507,7 +507,7 @@ class Command:
 
     def __init__(self, spec: dict[str, Any], stdin: bytes, limit: int, on_output: Callable[[int, bytes], None]) -> None:
         self.limit, self.on_output = limit, on_output
-        self.kept, self.truncated = [bytearray(), bytearray()], False
+        self.kept, self.truncated, self.cancelled = [bytearray(), bytearray()], False, False
         pipes = [os.pipe(), os.pipe()]
         self.reads = [read for read, _ in pipes]
         for read in self.reads:
@@ -530,8 +530,8 @@ class Command:
         """Wait for the end, by its own will or by ours; the facts about it. `others` are children that it has nothing to do with."""
         watch = os.pidfd_open(self.process.pid)
         try:
-            timed_out = not self._read_until(watch, time.monotonic() + timeout)
-            if timed_out:
+            ended = self._read_until(watch, time.monotonic() + timeout)
+            if not ended:
                 self.cell.kill()
             _, status, usage = os.wait4(self.process.pid, 0)
             wall = clock() - self.begin
@@ -546,21 +546,28 @@ class Command:
             self._close()
             sweep(self.spec)
         times = {"user": sum(part.ru_utime for part in used), "system": sum(part.ru_stime for part in used)}
-        facts = {"returncode": self.process.returncode, "wall": wall / 1e9, "timed_out": timed_out, "truncated": self.truncated}
+        facts = {"returncode": self.process.returncode, "wall": wall / 1e9, "timed_out": not ended and not self.cancelled, "truncated": self.truncated}
         return {**facts, **times, "max_rss": max(part.ru_maxrss for part in used) * 1024}
 
     def _read_until(self, watch: int | None, deadline: float) -> bool:
-        """Read the outputs until the process ends (True) or the time is over (False). Without `watch`, read what is there already."""
+        """Read the outputs until the process ends (True), or the time is over or the controller has something else to say (False).
+
+        Without `watch`, read what is there already.
+        """
         poll = select.poll()
-        poll.register(0, 0)
+        poll.register(0, 0 if watch is None else select.POLLIN)
         for descriptor in self.reads if watch is None else [*self.reads, watch]:
             poll.register(descriptor, select.POLLIN)
         while True:
             events = dict(poll.poll(max(0, deadline - time.monotonic()) * 1000))
-            if events.pop(0, 0) & (select.POLLHUP | select.POLLERR):
+            said = events.pop(0, 0)
+            if said & (select.POLLHUP | select.POLLERR):
                 raise ControllerGone
             if watch in events:
                 return True
+            if said:
+                self.cancelled = True
+                return False
             if not events or (watch is not None and time.monotonic() > deadline):
                 return False
             for descriptor in events:
@@ -602,6 +609,8 @@ class Server:
     def serve(self) -> NoReturn:
         while True:
             header, blobs = self.receive()
+            if header["do"] == "cancel":  # has done its work by coming while a command ran
+                continue
             try:
                 answer, out = getattr(self, "do_" + header["do"])(header, *blobs)
             except (OSError, subprocess.SubprocessError, KeyError, ValueError) as error:

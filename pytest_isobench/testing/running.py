@@ -51,6 +51,16 @@ class RunningContract(ContractBase):
         result = sandbox.supervisor.run(process, timeout=60, output_limit=1000)
         assert (len(result.stdout), result.truncated, result.returncode) == (1000, True, 0)
 
+    def test_running_command_can_be_cancelled(self, sandbox: Sandbox) -> None:
+        require_processes(sandbox)
+        process = sandbox.process("agent", ["/bin/sh", "-c", "echo started; sleep 300 & sleep 300"], resources=SMALL)
+        result = sandbox.supervisor.run(process, timeout=200, on_output=lambda *_: sandbox.supervisor.cancel())
+        assert (result.stdout, result.timed_out) == (b"started\n", False)
+        assert result.returncode != 0
+        assert result.wall < 100
+        sandbox.supervisor.cancel()  # with nothing to cancel
+        assert self.run(sandbox, "raise SystemExit(7)").returncode == 7
+
     def test_costs_are_told(self, sandbox: Sandbox) -> None:
         result = self.run(sandbox, "data = b'x' * 50_000_000\nfor _ in range(2_000_000): pass")
         assert 0 < result.user <= result.wall

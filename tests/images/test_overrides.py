@@ -63,7 +63,7 @@ def test_short_names_begin_no_commit(tmp_path: Path) -> None:
         ('version: 1\noverrides:\n  a: {requirements: ["x\\nRUN y"]}\n', 3, "overrides.a.requirements[0]", "pattern"),
         ('version: 1\noverrides:\n  a:\n    env: {"A=B C": x}\n', 4, "overrides.a.env.A=B C", "pattern"),
         ("version: 1\noverrides:\n  a:\n    env:\n      HF_TOKEN: abc\n", 5, "overrides.a.env.HF_TOKEN", "looks like a secret"),
-        ("version: 1\noverrides: [a]\n", 2, "overrides", "valid dictionary"),
+        ("version: 1\noverrides: [a]\n", 2, "overrides", "should be a mapping"),
         ("version: 1\noverrides:\n  a: setup\n", 3, "overrides.a", "mapping, not 'setup'"),
         ("version: 1\nblacklist: {a: ''}\n", 2, "blacklist.a", "at least 1 character"),
         ("version: 2\n", 1, "version", "1, not 2"),
