@@ -546,7 +546,8 @@ class Command:
             self._close()
             sweep(self.spec)
         times = {"user": sum(part.ru_utime for part in used), "system": sum(part.ru_stime for part in used)}
-        facts = {"returncode": self.process.returncode, "wall": wall / 1e9, "timed_out": not ended and not self.cancelled, "truncated": self.truncated}
+        timed_out = not ended and not self.cancelled
+        facts = {"returncode": self.process.returncode, "wall": wall / 1e9, "timed_out": timed_out, "truncated": self.truncated}
         return {**facts, **times, "max_rss": max(part.ru_maxrss for part in used) * 1024}
 
     def _read_until(self, watch: int | None, deadline: float) -> bool:
