@@ -30,7 +30,7 @@ def folders(program: Path, further: Iterable[str] = ()) -> tuple[Path, ...]:
     interpreters = [prefix for home in homes if _is_environment(home) for prefix in needs(home)]
     named = [Path(name).expanduser().absolute() for name in further]
     for folder in [*homes, *interpreters, *named]:
-        if any(folder.is_relative_to(known) for known in (*SYSTEM, *found)):
+        if any(folder.is_relative_to(known) for known in (*map(Path, SYSTEM), *found)):
             continue
         if not folder.is_dir():
             raise UsageError(f"{folder} is not a folder; 'programs' names folders that the agent's program needs")
