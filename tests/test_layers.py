@@ -24,6 +24,7 @@ LAYERS = {
 SHARED = {
     "sandboxes.base": {"agents", "workloads", "checks", "integrity"},
     "sandboxes.interpreter": {"agents"},
+    "sandboxes.building": {"agents"},  # install commands
     "workloads.base": {"integrity"},
     "workloads": {"sandboxes"},  # where worker.py lies
     "measuring.statistics": {"reports"},
@@ -33,6 +34,7 @@ PROGRAMS = {
     "sandboxes.supervisor": set[str](),
     "workloads.worker": {"numpy"},
     "images.unpack": set[str](),
+    "agents.repository": set[str](),
     "agents.launching": set[str](),
     "agents.collecting": set[str](),
 }

@@ -1,6 +1,6 @@
 """Finds what an agent has changed in its work tree; a program of its own, for the standard library only, run when the agent is gone.
 
-It gets the base tree as JSON on stdin, path to mode and digest, and says on stdout, a line of JSON for each, the files that differ.
+It gets the files of the base tree as JSON on stdin, path to mode and digest, and says on stdout, a line of JSON for each, the files that differ.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def changes(folder: str, base: dict[str, list[str]]) -> Iterator[dict[str, Any]]
 
 
 def main() -> int:
-    base = json.load(sys.stdin)
-    for change in changes(sys.argv[1], base):
+    base = json.load(sys.stdin)["base"]
+    for change in changes(".", base):
         print(json.dumps(change))
     return 0
 

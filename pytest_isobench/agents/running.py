@@ -15,13 +15,11 @@ from typing import Any
 from pytest_isobench.agents import collecting, launching
 from pytest_isobench.agents.drivers.base import Call, Output
 from pytest_isobench.agents.gate import Gate
+from pytest_isobench.agents.worktree import WorkTree
 from pytest_isobench.errors import SandboxError
-from pytest_isobench.models.task import Resources
-from pytest_isobench.sandboxes.base import Process, Sandbox, Stream
+from pytest_isobench.sandboxes.base import Sandbox, Stream
 
-ARM = "agent"
-RESOURCES = Resources(memory_mb=8192, pids=4096, disk_mb=8192, reserves=True)
-"""What an agent's program, and all that it starts, may use."""
+LAUNCHING, COLLECTING = Path(launching.__file__), Path(collecting.__file__)
 GRACE = 60.0
 """Seconds beyond the program's own time for the launcher to stop it and to bring back its files."""
 OUTPUT = 192 * 2**20
@@ -80,9 +78,9 @@ class Ran:
 
 
 def run(
-    sandbox: Sandbox, call: Call, *, seconds: float, gate: Gate | None, progress: Callable[[Progress], None], stop: threading.Event
+    worktree: WorkTree, call: Call, *, seconds: float, gate: Gate | None, progress: Callable[[Progress], None], stop: threading.Event
 ) -> Ran:
-    """Run a program in the work tree of a sandbox until it ends, its time is over, or somebody stops it.
+    """Run a program in a work tree until it ends, its time is over, or somebody stops it.
 
     Raises:
         SandboxError: the machine failed.
@@ -95,38 +93,27 @@ def run(
                 ran.take(fact)
             progress(Progress(phase="working", seconds=time.monotonic() - begin, edited=ran.first_edit is not None))
 
-    process = _program(sandbox, launching, network=gate is None)
-    job = json.dumps(_job(call, seconds, gate)).encode()
-    with _cancelling(sandbox, stop):
-        done = sandbox.supervisor.run(process, stdin=job, timeout=seconds + GRACE, output_limit=OUTPUT, on_output=hear)
-    ran.seconds = done.wall
-    ran.timed_out = ran.timed_out or done.timed_out
-    if done.returncode not in (0, -9) and not stop.is_set():
+    options: dict[str, Any] = {"timeout": seconds + GRACE, "output_limit": OUTPUT, "network": gate is None, "on_output": hear}
+    with _cancelling(worktree.sandbox, stop):
+        done = worktree.program(LAUNCHING, _job(call, seconds, gate), **options)
+    ran.seconds, ran.timed_out = done.wall, ran.timed_out or done.timed_out
+    if done.returncode and not (done.timed_out or stop.is_set()):
         said = done.stderr.decode(errors="replace")[-2000:]
         raise SandboxError(f"the agent's program could not be accompanied (status {done.returncode}):\n{said}")
     return ran
 
 
-def collect(sandbox: Sandbox, base: Mapping[str, tuple[str, str]]) -> Iterator[dict[str, Any]]:
-    """Yield what differs from the base tree, path to mode and SHA-256, once everything that the agent started is gone.
+def collect(worktree: WorkTree, base: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
+    """Return what differs from the base tree, whose files map path to mode and SHA-256, when nothing runs in the work tree any more.
 
-    Each has `path`, and `mode` with `data`, or `gone`, or the reason why it was `refused`. Raises `SandboxError`.
+    Each item has `path`, and `mode` with `data`, or `gone`, or the reason why it was `refused`. Raises `SandboxError`.
     """
-    process = _program(sandbox, collecting, "{tree}")
-    done = sandbox.supervisor.run(process, stdin=json.dumps(base).encode(), timeout=600, output_limit=OUTPUT)
+    done = worktree.program(COLLECTING, {"base": base}, output_limit=OUTPUT)
     if done.returncode or done.truncated:
         said = done.stderr.decode(errors="replace")[-2000:] or "it says more than can be kept"
         raise SandboxError(f"the work tree could not be read (status {done.returncode}):\n{said}")
-    for line in done.stdout.splitlines():
-        change: dict[str, Any] = json.loads(line)
-        if "data" in change:
-            change["data"] = base64.b64decode(change["data"])
-        yield change
-
-
-def _program(sandbox: Sandbox, module: Any, *arguments: str, network: bool = False) -> Process:
-    argv = ["{python}", "-I", "-c", Path(module.__file__).read_text(encoding="utf-8"), *arguments]
-    return sandbox.process(ARM, argv, resources=RESOURCES, writable=True, network=network)
+    changes: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
+    return [{**change, "data": base64.b64decode(change["data"])} if "data" in change else change for change in changes]
 
 
 def _job(call: Call, seconds: float, gate: Gate | None) -> dict[str, Any]:
