@@ -1,6 +1,7 @@
 """Finds what an agent has changed in its work tree; a program of its own, for the standard library only, run when the agent is gone.
 
-It gets the files of the base tree as JSON on stdin, path to mode and digest, and says on stdout, a line of JSON for each, the files that differ.
+It gets the files of the base tree as JSON on stdin, path to mode and digest,
+and says on stdout, a line of JSON for each, those that differ.
 """
 
 from __future__ import annotations

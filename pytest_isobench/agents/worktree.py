@@ -64,7 +64,8 @@ def open_worktree(
 ) -> Iterator[WorkTree]:
     """Give the work tree of a version of a task in a sandbox of its own, which is closed at the end.
 
-    `seconds` is how long it is needed, `folders` are those of this machine that are shown in it. The install commands run after the commit: what they make is in the tree, and not in the repository.
+    `seconds` is how long it is needed, `folders` are those of this machine that are shown in it. The install commands run after the
+    commit: what they make is in the tree, and not in the repository.
 
     Raises:
         SandboxError: the machine failed.

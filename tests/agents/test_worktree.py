@@ -112,4 +112,4 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_an_agent_has_room_for_its_own_program() -> None:
-    assert agent_resources(Resources(memory_mb=64000, cpus=2)) == Resources(memory_mb=64000, cpus=2, pids=1024, disk_mb=4096)
+    assert agent_resources(Resources(memory_mb=64000, cpus=2)) == Resources(memory_mb=64000, cpus=2, pids=1024, disk_mb=4096, reserves=True)
