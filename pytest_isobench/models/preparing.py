@@ -52,6 +52,7 @@ class ItemSummary(Record):
     status: AgentStatus | None = Field(None, description="How the attempt ended; null without a record of it.")
     reason: Shown = ""
     seconds: float = Field(0.0, ge=0, description="Wall-clock time in this run.")
+    steps: int | None = Field(None, ge=0)
     usage: Usage = Usage()
 
     @property

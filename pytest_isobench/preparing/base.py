@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from pytest_isobench.agents.base import Assignment
+from pytest_isobench.agents.running import Progress
 from pytest_isobench.models.agent import AttemptRecord
 from pytest_isobench.models.preparing import PlanItem
-
-
-class Stop(Protocol):
-    """Set from any thread to end what is running."""
-
-    def is_set(self) -> bool: ...
-
-    def set(self) -> None: ...
-
-
-class Progress(Protocol):
-    """How far an attempt is."""
-
-    @property
-    def phase(self) -> str: ...
-
-    @property
-    def seconds(self) -> float: ...
-
-    @property
-    def steps(self) -> int | None: ...
-
-    @property
-    def usd(self) -> float | None: ...
-
-    @property
-    def edited(self) -> bool: ...
 
 
 class Maker(Protocol):
@@ -50,7 +25,7 @@ class Maker(Protocol):
     def recorded(self, assignment: Assignment) -> AttemptRecord | None:
         """Return what is on disk for the task and attempt."""
 
-    def make(self, assignment: Assignment, *, progress: Callable[[Progress], None], stop: Stop) -> AttemptRecord:
+    def make(self, assignment: Assignment, *, progress: Callable[[Progress], None], stop: threading.Event) -> AttemptRecord:
         """Run the agent and record what it did; when it is stopped, what was made so far is kept."""
 
 

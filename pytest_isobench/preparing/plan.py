@@ -43,7 +43,7 @@ class Scope:
 
 @dataclass(slots=True)
 class Planned:
-    """Items in the order of their ids, and what could not become one."""
+    """Items in the order of task, agent and attempt, and what could not become one."""
 
     todos: list[Todo] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
@@ -68,7 +68,7 @@ def make_plan(files: Iterable[Path], scope: Scope, attempts: int, commits: Commi
     for stub in stubs:
         lines = commits.of(stub) if commits else []
         _add(planned, stub.id, partial(_todos, stub, scope, range(attempts), lines))
-    planned.todos.sort(key=lambda todo: (todo.item.id, todo.item.attempt))
+    planned.todos.sort(key=lambda todo: (todo.item.task, todo.item.agent, todo.item.attempt))
     return planned
 
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from pytest_isobench.agents.running import Progress
 from pytest_isobench.errors import InfrastructureError, IsobenchError
 from pytest_isobench.jsonl import LineFile
-from pytest_isobench.models.agent import AttemptRecord
+from pytest_isobench.models.agent import AttemptRecord, Usage
 from pytest_isobench.models.preparing import Ceiling, ItemSummary, PlanItem, Refused, RunSummary, State
-from pytest_isobench.preparing.base import Progress, Stop, Todo
+from pytest_isobench.preparing.base import Todo
 from pytest_isobench.preparing.summary import summarise
 from pytest_isobench.threads import in_threads
 
@@ -47,12 +48,12 @@ class Observer(Protocol):
 def standing(todo: Todo, resume: bool = True) -> tuple[State | None, AttemptRecord | None, str]:
     """Tell whether an item is to be made (state None), with what is there already, and why.
 
-    An imported attempt is never replaced: nobody could make it again.
+    What was imported and ended by the agent's doing is never replaced: nobody could make it again.
     """
     record = todo.maker.recorded(todo.assignment)
     if record is None:
         return None, None, "is not there yet"
-    if record.origin:
+    if record.origin and record.final:
         return "kept", record, f"was imported from {record.origin}"
     if not resume:
         return None, record, "is made again as asked"
@@ -68,7 +69,7 @@ def prepare(
     choices: Choices,
     folder: Path,
     *,
-    stop: Stop,
+    stop: threading.Event,
     observer: Observer,
     refused: Sequence[Refused] = (),
     clock: Callable[[], float] = time.monotonic,
@@ -95,7 +96,7 @@ class _Run:
     todos: Sequence[Todo]
     choices: Choices
     journal: LineFile
-    stop: Stop
+    stop: threading.Event
     observer: Observer
     clock: Callable[[], float]
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -177,10 +178,18 @@ class _Run:
 
 
 def _summary(todo: Todo, state: State, record: AttemptRecord | None, reason: str, seconds: float = 0.0) -> ItemSummary:
-    facts = {"status": record.status, "usage": record.usage} if record else {}
     item = todo.item
     return ItemSummary(
-        id=item.id, task=item.task, agent=item.agent, attempt=item.attempt, state=state, reason=reason, seconds=max(seconds, 0.0), **facts
+        id=item.id,
+        task=item.task,
+        agent=item.agent,
+        attempt=item.attempt,
+        state=state,
+        status=record.status if record else None,
+        reason=reason,
+        seconds=seconds,
+        steps=record.steps if record else None,
+        usage=record.usage if record else Usage(),
     )
 
 
