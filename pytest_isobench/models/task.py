@@ -135,6 +135,16 @@ class Resources(Record):
     gpu: str | None = Field(None, description="Name of the GPU model, such as 'H100'.")
 
 
+class Brief(Record):
+    """What an agent that works on the task is told besides where and how it is measured."""
+
+    statement: str = Field("", description="What is to become faster, and nothing of how; by default the task's description.")
+    constraints: tuple[str, ...] = Field((), description="What must hold besides what holds for every task.")
+    hints: tuple[str, ...] = Field((), description="Where to look; given to every agent alike.")
+    workload: Literal["described", "shown"] = Field("described", description="Whether the agent sees its source.")
+    family: Name | None = Field(None, description="Template of the prompt, FAMILY.md.j2; by default the workload's kind.")
+
+
 class Task(Record):
     """A real performance commit as a test case."""
 
@@ -146,6 +156,7 @@ class Task(Record):
     source: Source
     environment: Environment = Environment()
     workload: Workload
+    brief: Brief = Brief()
     metric: Metric = Metric()
     tolerance: dict[str, Tolerance] = Field({}, description="By dtype: 'float' for plain numbers, else a numpy name such as 'float32'.")
     checks: tuple[CheckSpec, ...] = ()
