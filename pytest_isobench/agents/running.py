@@ -39,6 +39,9 @@ class Progress:
     """Since the program started."""
     edited: bool = False
     """Whether the work tree has changed."""
+    steps: int | None = None
+    usd: float | None = None
+    """Cost so far, where the program says it while it works."""
 
 
 @dataclass(slots=True, kw_only=True)
