@@ -237,9 +237,9 @@ class Attempting:
     @cached_property
     def program(self) -> str:
         """What the program says of its version."""
-        if isinstance(self._driver, Model):
+        command = () if isinstance(self._driver, Model) else self._driver.version(self._spec)
+        if not command:
             return ""
-        command = self._driver.version(self._spec)
         with tempfile.TemporaryDirectory() as home:
             environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": home, "LANG": "C.UTF-8"}
             try:
