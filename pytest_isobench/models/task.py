@@ -134,6 +134,20 @@ class Resources(Record):
     gpu: str | None = Field(None, description="Name of the GPU model, such as 'H100'.")
 
 
+class Contract(Record):
+    """Which files of the tree a patch may change."""
+
+    files: tuple[str, ...] = Field(min_length=1, description="Files, folders, and globs of them, from its root; `**` is any folders.")
+    strict: bool = Field(False, description="Refuse a patch that changes other files, instead of noting it.")
+
+    @model_validator(mode="after")
+    def _inside(self) -> Contract:
+        for name in self.files:
+            if not {"", ".", ".."}.isdisjoint(name.removesuffix("/").split("/")):
+                raise ValueError(f"{name!r} is no path in the tree; allowed: such as 'src/module.py', 'src/package' and 'src/**/*.py'")
+        return self
+
+
 class Task(Record):
     """A real performance commit as a test case."""
 
@@ -148,6 +162,7 @@ class Task(Record):
     metric: Metric = Metric()
     tolerance: dict[str, Tolerance] = Field({}, description="By dtype: 'float' for plain numbers, else a numpy name such as 'float32'.")
     checks: tuple[CheckSpec, ...] = ()
+    contract: Contract | None = Field(None, description="Which files a patch may change; by default all.")
     resources: Resources = Resources()
     marks: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], ...] = ()
     margin: float | None = Field(None, gt=0, lt=1, description="Margin of this task's verdicts; by default --isobench-margin.")

@@ -34,7 +34,7 @@ class PathVersions:
         if self._source.human is not None:
             return self._version(self._source.human)
         assert self._source.patch is not None
-        return self._version(self._source.base, human_patch(self._folder / self._source.patch))
+        return self._version(self._source.base, human_patch(self._folder / self._source.patch, self.base_tree(), self._cache))
 
     def named(self, name: str) -> NoReturn:
         raise NotEvaluableError(f"a task with folders has no version {name!r}; only tasks with a repository or releases have others")
