@@ -18,7 +18,8 @@ DROPPINGS = [
     *("model_patch.diff", ".bench_scratch/a/b.py", "pkg/__pycache__/m.cpython-311.pyc", "m.pyc", ".pytest_cache/v/x", ".mypy_cache/x"),
     *(".ruff_cache/x", "src/pkg.egg-info/PKG-INFO", "build.log", "logs/run.log", "nohup.out", ".m.py.swp", "m.py~", "#m.py#", ".DS_Store"),
     *(".venv/bin/python", "venv/lib/python3.11/x.py", "node_modules/x.js", "m.py.orig", "m.py.rej", ".git/config", "sub/.git/HEAD"),
-    *("sub/.git", "build/lib.linux-x86_64/m.py", "csrc/m.o", "pkg/m.abi3.so", ".coverage", "sub/.vscode/settings.json", ".gitmodules", "a\nb", "a\\b"),
+    "sub/.git",
+    *("build/lib.linux-x86_64/m.py", "csrc/m.o", "pkg/m.abi3.so", ".coverage", "sub/.vscode/settings.json", ".gitmodules", "a\nb", "a\\b"),
 ]
 SOURCES = [
     *("pkg/claude.py", "pkg/aider/x.py", "core/model.py", "core.py", "core.1.py", "logs.py", "build/rules.py", "README"),
