@@ -270,6 +270,15 @@ def test_a_merge_starts_from_what_the_base_holds(tmp_path: Path) -> None:
         base.resolve(clash)
 
 
+def test_a_new_file_that_is_there_already(tmp_path: Path) -> None:
+    base, other = base_of({"m.py": b"x\n", "n.py": b"y\n"}, tmp_path), base_of({"m.py": b"x\n"}, tmp_path)
+    changes = {"m.py": Change(b"z\n"), "n.py": Change(b"y\n")}
+    resolved = base.resolve(other.after(changes).diff)
+    assert (resolved.strategy, resolved.tree) == ("3way", base.after(changes).tree)
+    with pytest.raises(DoesNotApplyError, match="already exists"):
+        base.resolve(other.after({"n.py": Change(b"another\n")}).diff)
+
+
 def test_no_merge_starts_from_elsewhere(tmp_path: Path) -> None:
     """Neither from what another patch left behind, nor for the one file of two whose origin is here."""
     changed = LINES.replace(b"line 2\n", b"line two\n")
