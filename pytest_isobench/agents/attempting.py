@@ -84,7 +84,8 @@ class Attempting:
 
     @cached_property
     def _base(self) -> BaseRepository:
-        return BaseRepository.of(self._version.tree, self._version.digest, Cache.default())
+        tree = self._assignment.source.base_tree()
+        return BaseRepository.of(tree.path, tree.digest, Cache.default())
 
     @cached_property
     def prompt(self) -> str:
