@@ -27,7 +27,8 @@ from pytest_isobench.models.agent import AgentSpec, Budget, Usage
 
 pytestmark = pytest.mark.agents
 
-PATH = os.pathsep.join([f"{os.environ.get('ISOBENCH_TEST_AGENTS', '')}/node_modules/.bin", os.environ["PATH"]])
+FOLDER = os.environ.get("ISOBENCH_TEST_AGENTS", "")
+PATH = os.pathsep.join([f"{FOLDER}/node_modules/.bin", os.environ["PATH"]])
 KEY = "key-of-the-tests-0123456789"
 PROMPT = "-- Make `slow()` fast: \"quotes\", $HOME, {braces}, ünïcode\nand a second line."
 EDIT = (shell("cat work.py; env"), shell("sed -i s/slow/fast/ work.py"), say("It is fast now."))
@@ -66,8 +67,7 @@ class Played:
 
 def play(driver: str, case: Case, folder: Path) -> Played:
     """Run a program with a driver's call, and read what it leaves."""
-    if shutil.which(driver_of(driver).command[0], path=PATH) is None:
-        pytest.skip(f"{driver_of(driver).command[0]} is not installed")
+    demand(driver_of(driver).command[0])
     (folder / "home").mkdir()
     (folder / "tree").mkdir()
     (folder / "tree" / "work.py").write_text("def slow():\n    return 1\n")
@@ -76,6 +76,12 @@ def play(driver: str, case: Case, folder: Path) -> Played:
         output = run(driver_of(driver).call(job(driver, case, ACCESS[driver](url))), folder, server, case.stop_after)
     edited = "fast" in (folder / "tree" / "work.py").read_text()
     return Played(driver_of(driver).read(output), edited, server.requests, output.stdout)
+
+
+def demand(program: str) -> None:
+    """Skip the test when a program is not installed; fail it when it was to be."""
+    if shutil.which(program, path=PATH) is None:
+        (pytest.fail if FOLDER else pytest.skip)(f"{program} is not installed")
 
 
 def driver_of(name: str) -> Driver:
@@ -215,7 +221,6 @@ def test_the_web_is_searched_only_when_allowed(driver: str, web: bool, tmp_path:
 @pytest.mark.parametrize("driver", BOTH)
 def test_its_version_is_told(driver: str) -> None:
     command = driver_of(driver).version(AgentSpec(version=1, driver=driver))
-    if shutil.which(command[0], path=PATH) is None:
-        pytest.skip(f"{command[0]} is not installed")
+    demand(command[0])
     printed = subprocess.run(command, env={"PATH": PATH}, capture_output=True, text=True, timeout=PATIENCE).stdout
     assert any(character.isdigit() for character in printed)
