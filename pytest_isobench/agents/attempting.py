@@ -20,10 +20,10 @@ from pytest_isobench.agents.base import AgentContext, Assignment
 from pytest_isobench.agents.drivers import load_driver
 from pytest_isobench.agents.drivers.base import Account, Driver, End, Job, Model
 from pytest_isobench.agents.gate import Gate, open_gate
-from pytest_isobench.agents.harvest import Harvest, harvest, manifest
+from pytest_isobench.agents.harvest import Harvest, harvest
 from pytest_isobench.agents.outcomes import status_of
 from pytest_isobench.agents.prompting import checked_prompt
-from pytest_isobench.agents.running import Progress, Ran, collect, run
+from pytest_isobench.agents.running import Progress, Ran, collect, manifest, run
 from pytest_isobench.agents.worktree import WorkTree, open_worktree
 from pytest_isobench.dataset.base_repository import BaseRepository
 from pytest_isobench.dataset.cache import Cache
@@ -89,7 +89,7 @@ class Attempting:
     @cached_property
     def prompt(self) -> str:
         """What the agent is told. Raises `UsageError` when it gives the solution away."""
-        return checked_prompt(self._assignment, self._context.prompts).text
+        return checked_prompt(self._assignment, self._base, self._context.prompts).text
 
     @cached_property
     def key(self) -> str:
@@ -168,7 +168,7 @@ class Attempting:
         """Return the files that the install commands made, and those of the base."""
         if worktree.tree != self._base.tree:
             raise SandboxError(f"the work tree {worktree.tree} is not the base version's, {self._base.tree}")
-        files = manifest(self._version.tree, self._base.names)
+        files = manifest(self._version.tree)
         built = collect(worktree, files) if self._assignment.task.environment.install else []
         return [change["path"] for change in built], files
 
@@ -252,6 +252,8 @@ class Attempting:
         """Return the files that are kept beside the patch, without secrets."""
         texts = {"prompt.md": self.prompt, "stdout.txt": tried.ran.output.stdout, "stderr.txt": tried.ran.output.stderr}
         kept = {name: self._redacted(text).encode("utf-8", "replace") for name, text in texts.items() if text}
+        if tried.ran.output.stdout.encode("utf-8", "replace") in tried.account.trajectory.values():
+            kept.pop("stdout.txt", None)
         for name, data in tried.account.trajectory.items():
             kept[name] = self._redacted(data.decode("utf-8", "replace")).encode("utf-8", "replace")
         return kept

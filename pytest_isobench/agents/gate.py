@@ -40,7 +40,7 @@ class Gate:
     def near(self) -> tuple[int, ...]:
         """Ports of services on this machine, which are offered inside under the same ports."""
         pairs = (host.rpartition(":") for host in sorted(self.hosts))
-        return tuple(int(port) for name, _, port in pairs if name in ("127.0.0.1", "localhost"))
+        return tuple(dict.fromkeys(int(port) for name, _, port in pairs if name in ("127.0.0.1", "localhost")))
 
     def serve(self, server: socket.socket) -> None:
         """Let clients through, each in a thread, until the socket is closed."""

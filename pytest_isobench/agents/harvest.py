@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pytest_isobench.dataset.base_repository import BaseRepository, Change
@@ -58,18 +57,3 @@ def harvest(changes: Iterable[Mapping[str, Any]], built: Iterable[str], base: Ba
 
 def _change(change: Mapping[str, Any]) -> Change | None:
     return None if change.get("gone") else Change(change["data"], int(change["mode"], 8))
-
-
-def manifest(tree: Path, names: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Return mode and SHA-256 of a tree's files, by path."""
-    return {name: _facts(tree / name) for name in names}
-
-
-def _facts(path: Path) -> tuple[str, str]:
-    import hashlib
-    import os
-
-    if path.is_symlink():
-        return "120000", hashlib.sha256(os.fsencode(os.readlink(path))).hexdigest()
-    mode = "100755" if path.stat().st_mode & 0o100 else "100644"
-    return mode, hashlib.sha256(path.read_bytes()).hexdigest()

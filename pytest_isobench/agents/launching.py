@@ -11,6 +11,8 @@ import codecs
 import json
 import os
 import select
+import shlex
+import shutil
 import signal
 import socket
 import stat
@@ -84,8 +86,9 @@ def proxy(gate: str, client: socket.socket) -> None:
     target = rest.partition(b" ")[0].decode("ascii", "replace")
     if method == b"CONNECT":
         return tunnel(gate, target, client, ESTABLISHED, head.partition(b"\r\n\r\n")[2])
-    host = target.partition("://")[2].partition("/")[0]
-    return tunnel(gate, host if ":" in host else host + ":80", client, b"", head)
+    host, _, path = target.partition("://")[2].partition("/")
+    first = head.replace(target.encode(), b"/" + path.encode(), 1)
+    return tunnel(gate, host if ":" in host else host + ":80", client, b"", first)
 
 
 def listen(port: int) -> socket.socket:
@@ -133,10 +136,11 @@ def looks(folder: str) -> Iterator[tuple[str, int, int]]:
             yield path, status.st_mtime_ns, status.st_size
 
 
-def watch(folder: str, begin: float, over: threading.Event) -> None:
-    """Say when something in a folder changes for the first time."""
-    before = set(looks(folder))
-    while not over.wait(LOOK):
+def watch(folder: str, before: set[tuple[str, int, int]], begin: float, over: threading.Event) -> None:
+    """Say when something in a folder is different for the first time."""
+    last = False
+    while not last:
+        last = over.wait(LOOK)
         if set(looks(folder)) != before:
             return say(first_edit=time.monotonic() - begin)
     return None
@@ -204,23 +208,37 @@ def main() -> int:
     home, scratch = temporary / "home", temporary / "scratch"
     for folder in (home, scratch):
         folder.mkdir(mode=0o700)
-    variables = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    variables |= {"HOME": str(home), "TMPDIR": str(scratch), "PWD": os.getcwd()}
+    variables = {**os.environ, "HOME": str(home), "TMPDIR": str(scratch), "PWD": os.getcwd()}
+    variables["PATH"] = wrapped(temporary / "bin", variables)
     if job["gate"]:
         variables |= open_ways(job["gate"], job["near"])
     places = {"{home}": str(home), "{tree}": os.getcwd()}
     job |= {name: place(job[name], places) for name in ("argv", "variables", "files")}
     variables |= job["variables"]
-    begin = time.monotonic()
+    before, begin = set(looks(".")), time.monotonic()
     try:
         process = start(job, home, variables)
     except OSError as error:
         say(missing=f"{job['argv'][0]}: {error.strerror or error}")
         return 0
-    run(process, job, begin)
+    run(process, job, before, begin)
     for name, data in collect(home, job["collect"]):
         say(file=name, data=base64.b64encode(data).decode())
     return 0
+
+
+def wrapped(folder: Path, variables: dict[str, str]) -> str:
+    """Make `python` find the task's modules, and no other program that is written in Python; returns the PATH that leads there."""
+    path = variables.pop("PYTHONPATH", "")
+    found = shutil.which("python", path=variables["PATH"])
+    if not path or not found:
+        return variables["PATH"]
+    folder.mkdir()
+    script = f'#!/bin/sh\nPYTHONPATH={shlex.quote(path)}${{PYTHONPATH:+:$PYTHONPATH}} exec {shlex.quote(found)} "$@"\n'
+    for name in ("python", "python3"):
+        (folder / name).write_text(script)
+        (folder / name).chmod(0o755)
+    return f"{folder}:{variables['PATH']}"
 
 
 def place(value: Any, places: dict[str, str]) -> Any:
@@ -235,14 +253,14 @@ def place(value: Any, places: dict[str, str]) -> Any:
     return value
 
 
-def run(process: subprocess.Popen[bytes], job: dict[str, Any], begin: float) -> None:
-    """Accompany the program to its end, and say how it was."""
+def run(process: subprocess.Popen[bytes], job: dict[str, Any], before: set[tuple[str, int, int]], begin: float) -> None:
+    """Accompany the program to its end, and say how it was; `before` is what was in the work tree."""
     assert process.stdout
     assert process.stderr
     over = threading.Event()
     pipes = [("stdout", os.dup(process.stdout.fileno())), ("stderr", os.dup(process.stderr.fileno()))]
     relays = [threading.Thread(target=relay, args=pipe, daemon=True) for pipe in pipes]
-    watcher = threading.Thread(target=watch, args=(os.getcwd(), begin, over), daemon=True)
+    watcher = threading.Thread(target=watch, args=(".", before, begin, over), daemon=True)
     for thread in (*relays, watcher, threading.Thread(target=feed, args=(process, job["stdin"]), daemon=True)):
         thread.start()
     timed_out = end(process, job["seconds"])

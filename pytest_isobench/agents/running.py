@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +17,7 @@ from typing import Any
 from pytest_isobench.agents import collecting, launching
 from pytest_isobench.agents.drivers.base import Call, Output
 from pytest_isobench.agents.gate import Gate
-from pytest_isobench.agents.worktree import WorkTree
+from pytest_isobench.agents.worktree import WorkTree, paths
 from pytest_isobench.errors import SandboxError
 from pytest_isobench.sandboxes.base import Sandbox, Stream
 
@@ -37,6 +39,9 @@ class Progress:
     """Since the program started."""
     edited: bool = False
     """Whether the work tree has changed."""
+    steps: int | None = None
+    usd: float | None = None
+    """Cost so far, where the program says it while it works."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,7 +77,7 @@ class Ran:
                 self.missing = reason
             case {"file": str(name), "data": str(data)}:
                 with suppress(ValueError):
-                    self.files[name] = base64.b64decode(data)
+                    self.files[name] = base64.b64decode(data, validate=True)
             case {"returncode": int(code), "timed_out": bool(late)}:
                 self.returncode, self.timed_out = code, late
 
@@ -114,6 +119,17 @@ def collect(worktree: WorkTree, base: Mapping[str, tuple[str, str]]) -> list[dic
         raise SandboxError(f"the work tree could not be read (status {done.returncode}):\n{said}")
     changes: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
     return [{**change, "data": base64.b64decode(change["data"])} if "data" in change else change for change in changes]
+
+
+def manifest(tree: Path) -> dict[str, tuple[str, str]]:
+    """Return mode and SHA-256 of a tree's files, by path."""
+    return {name: _facts(tree / name) for name in paths(tree)}
+
+
+def _facts(path: Path) -> tuple[str, str]:
+    if path.is_symlink():
+        return "120000", hashlib.sha256(os.fsencode(os.readlink(path))).hexdigest()
+    return "100755" if path.stat().st_mode & 0o100 else "100644", hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _job(call: Call, seconds: float, gate: Gate | None) -> dict[str, Any]:

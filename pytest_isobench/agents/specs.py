@@ -13,9 +13,8 @@ from pydantic import ValidationError
 from pytest_isobench.agents.drivers import DRIVERS, load_driver
 from pytest_isobench.agents.drivers.base import Driver, Model
 from pytest_isobench.dataset.documents import Document
-from pytest_isobench.errors import UsageError, nearest
+from pytest_isobench.errors import nearest
 from pytest_isobench.models.agent import AgentSpec
-from pytest_isobench.models.base import Record
 from pytest_isobench.redaction import is_secret_name
 
 PACKAGED = Path(__file__).with_name("packaged")
@@ -57,14 +56,6 @@ def read(path: Path, variables: Mapping[str, str] = os.environ) -> AgentSpec:
         raise document.error(f"there is no driver {spec.driver!r}{nearest(spec.driver, DRIVERS)}; there are {known}", ("driver",))
     _check_options(spec, load_driver(spec.driver), document)
     return spec
-
-
-def options_of(spec: AgentSpec, driver: Driver | Model) -> Record:
-    """Return an agent's options as its driver declares them. Raises `UsageError`."""
-    try:
-        return driver.options.model_validate(spec.options)
-    except ValidationError as error:
-        raise UsageError(str(error)) from None
 
 
 def _check_options(spec: AgentSpec, driver: Driver | Model, document: Document) -> None:

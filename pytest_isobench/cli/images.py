@@ -218,9 +218,9 @@ def _builder(arguments: argparse.Namespace, work: Work, engine: DockerClient) ->
 
 def _each(work: Work, jobs: int, do: Callable[[Recipe], str]) -> int:
     """Do something for every recipe, several at a time, and print a line for each as it ends."""
-    from pytest_isobench.cli.threads import in_threads
     from pytest_isobench.errors import IsobenchError
     from pytest_isobench.images.client import refusals
+    from pytest_isobench.threads import in_threads
 
     def guarded(recipe: Recipe) -> str:
         with refusals():

@@ -131,7 +131,7 @@ def _inside(model: type[BaseModel], location: Location) -> type[BaseModel]:
         if _is_model(kind) and step in kind.model_fields:
             kind = _plain(kind.model_fields[step].annotation)
         else:
-            kind = _plain(next(iter(get_args(kind)[::-1]), None))
+            kind = _plain(next((inner for inner in get_args(kind)[::-1] if inner is not Ellipsis), None))
     return kind if _is_model(kind) else model
 
 

@@ -6,9 +6,9 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pytest_isobench.errors import MissingExtraError, UsageError
+from pytest_isobench.dataset import templates
 
 IMAGE = "/isobench/image"
 """Where an image keeps what is ours: `tree` and `env`."""
@@ -36,23 +36,9 @@ class Contents:
 
 
 def render(name: TemplateName, contents: Contents, folder: Path) -> str:
-    """Return the Dockerfile. Raises UsageError for a template that cannot be used, MissingExtraError without the extra."""
-    try:
-        import jinja2
-    except ImportError:
-        raise MissingExtraError("building images", "docker") from None
-    loader = jinja2.FileSystemLoader([folder, _PACKAGED])
-    # Not HTML: a Dockerfile has its own quotes, in the filters.
-    settings: dict[str, Any] = {"loader": loader, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-    environment = jinja2.Environment(**settings, keep_trailing_newline=True)  # noqa: S701
-    environment.filters |= {"quoted": quoted, "shell": shell}
-    file = f"{name}.Dockerfile.j2"
-    try:
-        return environment.get_template(file).render(**asdict(contents), image=IMAGE)
-    except jinja2.TemplateSyntaxError as error:
-        raise UsageError(f"{error.filename or folder / file}:{error.lineno}: {error.message}") from None
-    except (jinja2.TemplateError, TypeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}, from {folder} or the package: {error}") from None
+    """Return the Dockerfile. Raises UsageError for a template that cannot be used."""
+    values = {**asdict(contents), "image": IMAGE}
+    return templates.render(f"{name}.Dockerfile.j2", values, folder=folder, packaged=_PACKAGED, filters={"quoted": quoted, "shell": shell})
 
 
 def quoted(text: str) -> str:

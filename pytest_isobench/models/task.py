@@ -135,6 +135,23 @@ class Resources(Record):
     gpu: str | None = Field(None, description="Name of the GPU model, such as 'H100'.")
 
 
+class Brief(Record):
+    """What an agent that works on the task is told besides where and how it is measured."""
+
+    statement: str = Field("", description="What is to become faster, and nothing of how; by default the task's description.")
+    constraints: tuple[str, ...] = Field((), description="What must hold besides what holds for every task.")
+    hints: tuple[str, ...] = Field((), description="Where to look; given to every agent alike.")
+    workload: Literal["described", "shown"] = Field("described", description="Whether the agent sees its source.")
+    family: Name | None = Field(None, description="Template of the prompt, FAMILY.md.j2; by default the workload's kind.")
+
+
+class Contract(Record):
+    """Which files a patch is expected to change."""
+
+    files: tuple[str, ...] = Field(min_length=1, description="Files, folders and patterns (`*`, `**`) of the tree.")
+    strict: bool = Field(False, description="Whether a patch that changes others is refused; else that is noted.")
+
+
 class Task(Record):
     """A real performance commit as a test case."""
 
@@ -146,9 +163,11 @@ class Task(Record):
     source: Source
     environment: Environment = Environment()
     workload: Workload
+    brief: Brief = Brief()
     metric: Metric = Metric()
     tolerance: dict[str, Tolerance] = Field({}, description="By dtype: 'float' for plain numbers, else a numpy name such as 'float32'.")
     checks: tuple[CheckSpec, ...] = ()
     resources: Resources = Resources()
     marks: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], ...] = ()
+    contract: Contract | None = Field(None, description="Which files a patch is expected to change.")
     margin: float | None = Field(None, gt=0, lt=1, description="Margin of this task's verdicts; by default --isobench-margin.")

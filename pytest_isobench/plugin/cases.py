@@ -16,10 +16,8 @@ from pytest_isobench.plugin.settings import Settings
 
 if TYPE_CHECKING:
     from pytest_isobench.agents.base import Agent
+    from pytest_isobench.dataset.commits import CommitList
     from pytest_isobench.dataset.stubs import Stub
-
-SHORTEST = 7
-"""Characters of a commit that are taken for its abbreviation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,12 +103,22 @@ def selections(settings: Settings) -> list[Selection]:
     """Return what the options ask for. Raises `UsageError` for a file of commits that cannot be read."""
     found = []
     if settings.commits is not None:
-        listed = Listed(settings.commits)
-        found.append(Selection(f"--isobench-commits={settings.commits.name}", listed.keeps))
+        listed = _listed(settings.commits)
+        found.append(Selection(f"--isobench-commits={settings.commits.name}", lambda stub: bool(listed.of(stub))))
     if settings.shard is not None:
         part, parts = settings.shard
         found.append(Selection(f"--isobench-shard={part}/{parts}", lambda stub: shard_of(stub.id, parts) == part))
     return found
+
+
+def _listed(file: Path) -> CommitList:
+    """Read a list of commits, of which every line counts: who chooses tasks is not to miss one."""
+    from pytest_isobench.dataset.commits import read_commits
+
+    listed = read_commits(file)
+    if listed.refused:
+        raise UsageError("--isobench-commits: " + "\n".join(listed.refused))
+    return listed
 
 
 def deselection_text(deselected: Mapping[str, int]) -> str:
@@ -121,27 +129,3 @@ def deselection_text(deselected: Mapping[str, int]) -> str:
 def shard_of(task: str, parts: int) -> int:
     """Return the part, counted from one, that a task belongs to on every machine and in every session."""
     return int.from_bytes(hashlib.sha256(task.encode()).digest()[:8]) % parts + 1
-
-
-class Listed:
-    """The commits and ids of a file: the first word of each line; `#` begins a comment."""
-
-    def __init__(self, file: Path) -> None:
-        try:
-            lines = file.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"--isobench-commits={file}: cannot be read: {error}") from error
-        self.names = {re.split(r"[\s,;|#]", line.strip())[0] for line in lines} - {""}
-        if not self.names:
-            raise UsageError(f"--isobench-commits={file}: lists no commit and no task")
-        self._commits: dict[str, list[str]] = {}
-        for name in self.names:
-            if re.fullmatch(r"[0-9a-f]{7,64}", name):
-                self._commits.setdefault(name[:SHORTEST], []).append(name)
-
-    def keeps(self, stub: Stub) -> bool:
-        """Tell whether the task's id, base or human commit is listed; either side may be abbreviated."""
-        return any(name in self.names or self._abbreviates(name) for name in (stub.id, stub.base, stub.human) if name)
-
-    def _abbreviates(self, name: str) -> bool:
-        return any(name.startswith(listed) or listed.startswith(name) for listed in self._commits.get(name[:SHORTEST], ()))

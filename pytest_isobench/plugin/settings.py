@@ -14,6 +14,7 @@ import pytest
 
 from pytest_isobench.errors import UsageError, nearest
 from pytest_isobench.plugin.options import CONTAINER_OPTIONS, agents_of, many
+from pytest_isobench.times import parse_time
 
 if TYPE_CHECKING:
     from pytest_isobench.models.container import ContainerSettings
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 REQUIRE = ("match", "improve", "correct")
 ONLY = ("baseline", "human", "agent")
 MOST_ATTEMPTS = 1000
-UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 Number = TypeVar("Number", int, float)
 
@@ -240,14 +240,6 @@ def _shard(value: str | None) -> tuple[int, int] | None:
 def parse_share(text: str) -> float:
     """Read `0.05` or `5%`. Raises `ValueError`."""
     return float(text[:-1]) / 100 if text.endswith("%") else float(text)
-
-
-def parse_time(text: str) -> float:
-    """Read `90`, `90s`, `1.5m` or `1h` as seconds. Raises `ValueError`."""
-    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)([smh]?)", text.strip())
-    if found is None:
-        raise ValueError(text)
-    return float(found[1]) * UNITS[found[2]]
 
 
 def _timestamp() -> str:

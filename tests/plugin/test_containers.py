@@ -9,7 +9,7 @@ import pytest
 from pytest_isobench.errors import UsageError
 from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.plugin.containers import container_settings, megabytes
-from pytest_isobench.plugin.settings import parse_time
+from pytest_isobench.times import parse_time
 
 
 @pytest.fixture

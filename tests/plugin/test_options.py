@@ -9,7 +9,8 @@ import pytest
 
 from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.plugin.options import INIS, OPTIONS
-from pytest_isobench.plugin.settings import parse_share, parse_time
+from pytest_isobench.plugin.settings import parse_share
+from pytest_isobench.times import parse_time
 
 
 @pytest.mark.parametrize(("option", "message"), [

@@ -31,6 +31,10 @@ class GitVersions:
         path = self._folder / self._source.patch
         return self._version(self._base(), human_patch(path), f"+{path.name}")
 
+    def message(self) -> str:
+        commit = self.human_commit()
+        return self._mirror.message(commit) if commit else ""
+
     def named(self, name: str) -> Version:
         """Return the version of a branch, tag or commit of the repository."""
         return self._version(self._mirror.resolve(name))
@@ -43,11 +47,17 @@ class GitVersions:
         """Return the full hash of the human's commit; None when a diff stands for it."""
         return self._mirror.resolve(self._source.human) if self._source.human is not None else None
 
+    def parent(self, number: int) -> str | None:
+        """Return the full hash of a parent of the human's commit, from 1; None when a diff stands for it. Raises `UsageError`."""
+        human = self.human_commit()
+        return self._mirror.resolve(f"{human}^{number}") if human else None
+
     def _base(self) -> str:
         if self._source.base is not None:
             return self._mirror.resolve(self._source.base)
-        assert self._source.human is not None
-        return self._mirror.resolve(f"{self._mirror.resolve(self._source.human)}^{self._source.parent}")
+        base = self.parent(self._source.parent)
+        assert base is not None
+        return base
 
     def _version(self, commit: str, patch: Patch | None = None, suffix: str = "") -> Version:
         tree, environment = self._tree(commit), build(self._environment, self._cache)
