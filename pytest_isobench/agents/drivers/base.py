@@ -29,6 +29,8 @@ class Job:
     prompt: str
     variables: Mapping[str, str]
     """The caller's variables that the driver and the agent's file name, those that are set."""
+    targets: tuple[str, ...] = ()
+    """Files and folders of the work tree that the task declares to be changed; empty where it declares none."""
 
     @property
     def seconds(self) -> float:
