@@ -15,6 +15,7 @@
         ├── SandboxError        a sandbox could not be made, or was lost
         ├── ImageError          a container image could not be built, pushed or pulled
         ├── SourceError         code or packages could not be fetched
+        ├── AgentError          an agent's program, or its model's service, failed
         └── JournalError        the disk refused what was measured
 """
 
@@ -91,6 +92,10 @@ class ImageError(InfrastructureError):
 
 class SourceError(InfrastructureError):
     """A repository, package or folder could not be brought here."""
+
+
+class AgentError(InfrastructureError):
+    """An agent's program could not work, or its model's service failed; the patch that it would have made is not missing, but unknown."""
 
 
 class JournalError(InfrastructureError):

@@ -72,16 +72,23 @@ class Registry:
             raise UsageError(f"--isobench-sandbox={name}: there is no such sandbox{nearest(name, self.sandboxes)}; there are {known}")
 
     def agent(self, spec: str, context: AgentContext) -> Agent:
-        """Make the agent that `NAME` or `NAME:ARGUMENT` stands for; a name that nobody registered is a folder of recorded patches."""
+        """Make the agent that `NAME` or `NAME:ARGUMENT` stands for.
+
+        A name that nobody registered is that of a file which describes the agent, or else of a folder of recorded patches.
+        """
         name, colon, argument = spec.partition(":")
         if name in self.agents:
             return self.agents[name](argument, context)
         if colon:
             known = ", ".join(self.agents)
             raise UsageError(f"--isobench-agent={spec}: there is no agent {name!r}{nearest(name, self.agents)}; there are {known}")
+        from pytest_isobench.agents import specs
+        from pytest_isobench.agents.live import live
         from pytest_isobench.agents.recorded import recorded
 
-        return recorded(name, context, tuple(self.agents))
+        if file := specs.find(name, context.agents):
+            return live(name, file, context)
+        return recorded(name, context, (*self.agents, *specs.names(context.agents)))
 
 
 def default_registry() -> Registry:

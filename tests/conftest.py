@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-pytest_plugins = ["pytester", "containers.engine"]
+pytest_plugins = ["pytester", "containers.engine", "llm_server.fixture"]
 
 # whoever measures need not have what the tests need, although pytest loads this file
 if importlib.util.find_spec("hypothesis"):

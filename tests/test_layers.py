@@ -23,12 +23,21 @@ LAYERS = {
 }  # fmt: skip
 SHARED = {
     "sandboxes.base": {"agents", "workloads", "checks", "integrity"},
+    "sandboxes.interpreter": {"agents"},
+    "sandboxes.building": {"agents"},  # install commands
     "workloads.base": {"integrity"},
     "workloads": {"sandboxes"},  # where worker.py lies
     "measuring.statistics": {"reports"},
 }
 """Modules, contracts and pure functions, that other packages of the same layer may use."""
-PROGRAMS = {"sandboxes.supervisor": set[str](), "workloads.worker": {"numpy"}, "images.unpack": set[str]()}
+PROGRAMS = {
+    "sandboxes.supervisor": set[str](),
+    "workloads.worker": {"numpy"},
+    "images.unpack": set[str](),
+    "agents.repository": set[str](),
+    "agents.launching": set[str](),
+    "agents.collecting": set[str](),
+}
 """Programs that run alone, beside or inside of the candidate or in an image, and what they import beyond the standard library there."""
 HEAVY = {"docker", "git", "huggingface_hub", "jinja2", "modal", "numpy", "openai", "psutil", "pyarrow", "pynvml", "scipy"}
 """Packages that are imported by the function that needs them."""

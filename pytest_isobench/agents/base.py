@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_isobench.dataset.versions import Version, VersionSource
+from pytest_isobench.models.agent import AttemptRecord
 from pytest_isobench.models.task import Task
+from pytest_isobench.sandboxes.base import SandboxProvider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +22,8 @@ class Submission:
     """A unified diff that applies to the base version's tree; empty for 'no change'."""
     version: Version | None = None
     """A version that stands in the agent's place (`human`, `ref`, `release`)."""
+    record: AttemptRecord | None = None
+    """How the patch was made, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,12 @@ class AgentContext:
     """Where relative paths of its argument start."""
     patches: Path
     """Folder of recorded patches: `AGENT/TASK.ATTEMPT.diff`."""
+    agents: Path = Path("agents")
+    """Folder of files that describe agents: `AGENT.yaml`."""
+    prompts: Path = Path("fixtures/prompts")
+    """Folder of the project's own templates for prompts."""
+    provider: Callable[[], SandboxProvider] | None = None
+    """Gives the sandboxes in which agents run; None forbids to run any."""
 
 
 AgentFactory = Callable[[str, AgentContext], Agent]

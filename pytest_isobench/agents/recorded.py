@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 from pathlib import Path
 
 from pytest_isobench.agents.base import AgentContext, Assignment, Submission, readable
 from pytest_isobench.agents.known import demand_argument
+from pytest_isobench.agents.store import AttemptStore
 from pytest_isobench.dataset.patches import read_patch
-from pytest_isobench.errors import DoesNotApplyError, NoPatchError, UsageError, nearest
+from pytest_isobench.errors import AgentError, DoesNotApplyError, NoPatchError, UsageError, nearest
+from pytest_isobench.models.agent import AttemptRecord
 
 
 class PatchAgent:
@@ -33,24 +34,34 @@ class RecordedAgent:
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name, self.folder = name, folder
+        self.store = AttemptStore(folder)
 
     def attempts(self, task_id: str) -> int | None:
         """Return one more than the highest recorded attempt; a gap below it is an attempt without a patch."""
         return self._counts.get(task_id, 0)
 
     def submit(self, assignment: Assignment) -> Submission:
-        file = self.folder / f"{assignment.task.id}.{assignment.attempt}.diff"
+        task, attempt = assignment.task.id, assignment.attempt
+        file, record = self.store.diff(task, attempt), self.store.record(task, attempt)
+        if record is not None and not record.final:
+            raise AgentError(f"{self.name} has no patch yet: {_ending(record)}; make it again: isobench prepare")
         if not file.is_file():
-            raise NoPatchError(f"{self.name} has no patch: there is no {file}")
-        return Submission(patch=read(file))
+            reason = _ending(record) if record else f"there is no {file}"
+            raise NoPatchError(f"{self.name} has no patch: {reason}")
+        return Submission(patch=read(file), record=record)
 
     @cached_property
     def _counts(self) -> dict[str, int]:
         counts: dict[str, int] = {}
-        for file in self.folder.iterdir():
-            if found := re.fullmatch(r"(.+)\.(\d{1,6})\.diff", file.name):
-                counts[found[1]] = max(counts.get(found[1], 0), int(found[2]) + 1)
+        for task, attempt in self.store.attempts():
+            counts[task] = max(counts.get(task, 0), attempt + 1)
         return counts
+
+
+def _ending(record: AttemptRecord) -> str:
+    """Say how an attempt ended."""
+    said = record.status.value.replace("_", " ")
+    return f"{said} ({record.reasons[0]})" if record.reasons else said
 
 
 def replay(argument: str, context: AgentContext) -> RecordedAgent:

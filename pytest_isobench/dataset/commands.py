@@ -46,13 +46,25 @@ class Done:
     """A program that came to its end."""
 
     returncode: int
-    stdout: str
-    stderr: str
+    output: bytes
+    errors: bytes
+
+    @property
+    def stdout(self) -> str:
+        return self.output.decode("utf-8", "replace")
+
+    @property
+    def stderr(self) -> str:
+        return self.errors.decode("utf-8", "replace")
 
     def tail(self) -> str:
         """Return the last lines of what it said, errors last and secrets hidden."""
         lines = f"{self.stdout}\n{self.stderr}".splitlines()
         return redact("\n".join([line for line in lines if line.strip()][-_TAIL:]))
+
+
+class OverdueError(SourceError):
+    """A program that took too long."""
 
 
 def run(
@@ -62,13 +74,15 @@ def run(
     folder: Path | None = None,
     timeout: float = TIMEOUT,
     keep: bool = True,
+    stdin: IO[bytes] | None = None,
 ) -> Done:
-    """Run a program without input. What it creates is readable for all users.
+    """Run a program without input, or with that of a file (`keep=False`). What it creates is readable for all users.
 
     Nothing that it starts outlives it, or this process, however that ends; `keep=False` saves 10 ms and this promise for short programs.
 
     Raises:
-        SourceError: it cannot be started, or takes too long; a failure is a value.
+        SourceError: it cannot be started; a failure is a value.
+        OverdueError: it takes too long.
     """
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         command = [sys.executable, "-I", "-S", "-c", _KEEPER, *argv] if keep else argv
@@ -78,7 +92,7 @@ def run(
                 command,
                 cwd=folder,
                 env=environment,
-                stdin=subprocess.PIPE if keep else subprocess.DEVNULL,
+                stdin=subprocess.PIPE if keep else stdin or subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,
@@ -87,14 +101,14 @@ def run(
         except OSError as error:
             raise SourceError(f"{argv[0]} cannot be started: {error.strerror or error}") from error
         _wait(process, timeout, argv)
-        return Done(process.returncode, _text(stdout), _text(stderr))
+        return Done(process.returncode, _content(stdout), _content(stderr))
 
 
 def _wait(process: subprocess.Popen[bytes], timeout: float, argv: Sequence[str | Path]) -> None:
     try:
         process.wait(timeout)
     except subprocess.TimeoutExpired:
-        raise SourceError(f"{' '.join(map(str, argv[:4]))} ... took more than {timeout:.0f} s") from None
+        raise OverdueError(f"{' '.join(map(str, argv[:4]))} ... took more than {timeout:.0f} s") from None
     finally:
         if process.stdin:
             process.stdin.close()
@@ -104,6 +118,6 @@ def _wait(process: subprocess.Popen[bytes], timeout: float, argv: Sequence[str |
         process.wait()
 
 
-def _text(file: IO[bytes]) -> str:
+def _content(file: IO[bytes]) -> bytes:
     file.seek(0)
-    return file.read().decode("utf-8", "replace")
+    return file.read()

@@ -14,6 +14,7 @@ _DIGITS = 9
 _RENAME = re.compile(r"(?:rename|copy) (?:from|to) (.+)", re.DOTALL)
 _OLD_RENAME = re.compile(r"rename (?:old|new) (.+)", re.DOTALL)
 _MODE = re.compile(r"(old mode|new mode|new file mode|deleted file mode|index [0-9a-fA-F]+\.\.[0-9a-fA-F]+) ([0-7]+)")
+_PREIMAGE = re.compile(r"index ([0-9a-fA-F]+)\.\.[0-9a-fA-F]+( [0-7]+)?$")
 _SIMILARITY = re.compile(r"(dis)?similarity index \d+%|index [0-9a-fA-F]+\.\.[0-9a-fA-F]+$")
 _ESCAPE = re.compile(r"\\([0-7]{1,3}|.)", re.DOTALL)
 _ESCAPED = {"n": 10, "t": 9, "r": 13, "a": 7, "b": 8, "f": 12, "v": 11}
@@ -29,6 +30,8 @@ class File:
     """In the tree, in order; two for a rename or a copy."""
     modes: list[int] = field(default_factory=list)
     """Modes that it gives to the file."""
+    preimage: str = ""
+    """Hash of the content that it was made from, or the hash's beginning; zeros for a new file, empty when the diff does not say."""
     deleted: bool = False
     renamed: bool = False
     binary: Literal["content", "no_content"] | None = None
@@ -109,6 +112,8 @@ class _Reader:
 
     def _read_header(self, line: str, file: File) -> bool:
         """Read a line of an extended header; False when it is none, and the header is over."""
+        if index := _PREIMAGE.match(line):
+            file.preimage = index[1].lower()
         if match := _RENAME.fullmatch(line) or _OLD_RENAME.fullmatch(line):
             file.paths[_name(match[1])] = None
             file.renamed = True

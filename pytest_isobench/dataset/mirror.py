@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_isobench.dataset.cache import Cache, accusing, key_of
-from pytest_isobench.dataset.commands import Done, run
-from pytest_isobench.errors import NotEvaluableError, SourceError, UsageError
+from pytest_isobench.dataset.commands import Done
+from pytest_isobench.dataset.git import run_git
+from pytest_isobench.errors import SourceError, UsageError
 
 _REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", "+refs/remotes/*:refs/remotes/*")
 """Branches and tags, and what a clone knows of others; not the thousands of pull requests that some hosts publish beside them."""
-
-_OPTIONS = {
-    "core.hooksPath": "/dev/null",
-    "core.fsmonitor": "false",
-    "core.autocrlf": "false",
-    "core.attributesFile": "/dev/null",
-    "protocol.ext.allow": "never",
-    "submodule.recurse": "false",
-    "fetch.recurseSubmodules": "false",
-    "gc.auto": "0",
-    "filter.lfs.smudge": "",
-    "filter.lfs.process": "",
-    "filter.lfs.required": "false",
-}
-_VARIABLES = {
-    "LC_ALL": "C",
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_ASKPASS": "",
-    "SSH_ASKPASS": "",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_LFS_SKIP_SMUDGE": "1",
-}
-_SSH = "ssh -o BatchMode=yes"
-_PLACES = re.compile(
-    r"GIT_(DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|NAMESPACE|PREFIX|TEMPLATE_DIR)$"
-)
-"""Variables that would send git elsewhere, as they do when pytest is started by a hook."""
 
 _HEAD = "refs/isobench/HEAD"
 """What the origin has checked out."""
@@ -125,10 +97,10 @@ class Mirror:
     def _git(self, *arguments: str, index: Path | None = None, folder: Path | None = None) -> Done:
         repository = self.cache.get("mirrors", self._key, self._create, private=True).path
         extra = {"GIT_INDEX_FILE": str(index)} if index else {}
-        return _run(f"--git-dir={repository}", *arguments, variables=extra, folder=folder)
+        return run_git(f"--git-dir={repository}", *arguments, variables=extra, folder=folder, keep="fetch" in arguments)
 
     def _create(self, folder: Path) -> dict[str, str]:
-        self._succeed(_run("init", "--quiet", "--bare", "--template=", str(folder)))
+        self._succeed(run_git("init", "--quiet", "--bare", "--template=", str(folder)))
         return {"origin": self.origin}
 
     def _succeed(self, done: Done) -> Done:
@@ -152,16 +124,6 @@ def locate(repository: str, folder: Path) -> str:
     if not path.exists():
         raise UsageError(f"there is no repository {path}; a relative path starts at the task file")
     return str(path)
-
-
-def _run(*arguments: str, variables: dict[str, str] | None = None, folder: Path | None = None) -> Done:
-    program = shutil.which("git")
-    if program is None:
-        raise NotEvaluableError("tasks with repositories need git, and this machine has none on PATH: install it")
-    environment = {name: value for name, value in os.environ.items() if not _PLACES.match(name)}
-    environment |= {"GIT_SSH_COMMAND": environment.get("GIT_SSH_COMMAND", _SSH), **_VARIABLES, **(variables or {})}
-    options = [item for name, value in _OPTIONS.items() for item in ("-c", f"{name}={value}")]
-    return run([program, *options, *arguments], environment=environment, folder=folder, keep="fetch" in arguments)
 
 
 def _advice(said: str) -> str:

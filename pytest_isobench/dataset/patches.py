@@ -88,6 +88,11 @@ class Patch:
         """The problems that forbid to apply it."""
         return tuple(problem for problem in self.problems if problem.severity == "refuse")
 
+    @property
+    def objections(self) -> str:
+        """Why it must not be applied, in words; empty when it may."""
+        return "; ".join(problem.message for problem in self.refusals)
+
 
 def parse_patch(text: str) -> Patch:
     """Parse and vet a diff. Never fails: what is wrong with it is among its problems."""

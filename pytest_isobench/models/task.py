@@ -130,6 +130,7 @@ class Resources(Record):
     memory_mb: PositiveInt = 4096
     pids: PositiveInt = 256
     disk_mb: PositiveInt = Field(512, description="Size of the private temporary folder.")
+    reserves: bool = Field(False, description="Its programs reserve far more address space than they use, as Java and Node do.")
     gpus: int = Field(0, ge=0)
     gpu: str | None = Field(None, description="Name of the GPU model, such as 'H100'.")
 

@@ -38,8 +38,9 @@ OPTIONS: tuple[Option, ...] = (
         metavar="NAME[,NAME...]",
         kind="many",
         help="Agents whose patches are measured: human, nop, patch:FILE, ref:GIT_REF, release:VERSION, replay:DIR, fake:SPEED, "
-        "or the name of a folder of recorded patches. Repeatable.",
+        "the name of a file that describes an agent, or of a folder of recorded patches. Repeatable.",
     ),
+    Option(name="run-agents", kind="flag", help="Run agents where no patch is recorded, and record what they make"),
     Option(name="attempts", metavar="N", help="Attempts of each agent at each task (default: as many as are recorded, else 1)"),
     Option(name="sandbox", metavar="NAME", help="Where patches run: local, docker, modal, fake, or a conftest's own (default: local)"),
     Option(name="time-budget", metavar="TIME", help="Measuring time for each task, such as 90, 5m or 1h (default: 300 seconds)"),
@@ -95,6 +96,8 @@ INIS: tuple[tuple[str, Literal["args", "bool", "string"], Any, str], ...] = (
     ("isobench_files", "args", [], "Globs of further task files, relative to the rootdir (default: those directly in isobench_tasks)"),
     ("isobench_image_base", "string", "", "Image that container images start from (default: the task's, else one by its Python version)"),
     ("isobench_image_prefix", "string", "isobench", "Name of container images, with a registry in front for pushing: host/team/isobench"),
+    ("isobench_agents", "string", "agents", "Folder of files that describe agents: AGENT.yaml"),
+    ("isobench_prompts", "string", "fixtures/prompts", "Folder of the project's own templates for prompts"),
     ("isobench_patches", "string", "fixtures/patches", "Folder of recorded patches: AGENT/TASK.ATTEMPT.diff"),
 )
 

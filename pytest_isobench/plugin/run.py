@@ -199,7 +199,14 @@ def make_agents(settings: Settings, registry: Registry) -> Mapping[str, Agent]:
     """Make the agents, by the names that they have in test ids. Raises `UsageError`."""
     from pytest_isobench.agents.base import AgentContext
 
-    context = AgentContext(directory=settings.directory, patches=settings.patches)
+    configuration = settings.configuration
+    context = AgentContext(
+        directory=settings.directory,
+        patches=settings.patches,
+        agents=settings.agent_files,
+        prompts=settings.prompts,
+        provider=(lambda: registry.sandbox(configuration.sandbox, configuration.container)) if settings.run_agents else None,
+    )
     agents: dict[str, Agent] = {}
     for spec in dict.fromkeys(settings.agents):
         agent = registry.agent(spec, context)

@@ -52,6 +52,12 @@ class Settings:
     """Where relative paths of the command line start."""
     tasks: tuple[Path, ...]
     patches: Path
+    agent_files: Path
+    """Folder of files that describe agents."""
+    prompts: Path
+    """Folder of templates for prompts."""
+    run_agents: bool
+    """Whether agents may run where no patch is recorded."""
 
     def for_workers(self) -> dict[str, Any]:
         """Return what every process of the session must have in common, as plain data."""
@@ -88,6 +94,9 @@ def read_settings(config: pytest.Config) -> Settings:
         directory=here,
         tasks=tuple(home / path for path in config.getini("isobench_tasks")),
         patches=home / config.getini("isobench_patches"),
+        agent_files=home / config.getini("isobench_agents"),
+        prompts=home / config.getini("isobench_prompts"),
+        run_agents=_flag(config, "run-agents"),
     )
 
 

@@ -11,6 +11,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
@@ -238,6 +239,8 @@ class Needs:
     """How long it will be needed at most."""
     gpu: str | None = None
     """Model of the GPUs, such as H100."""
+    folders: tuple[Path, ...] = ()
+    """Folders of this machine that are shown read-only under their own names, if the provider can."""
     label: str = ""
     """What it is for, to be found by people."""
 
@@ -252,6 +255,8 @@ class SandboxProvider(ABC):
     name: str
     exclusive: bool = True
     """Whether what runs in it needs cores of this machine that nobody else uses meanwhile."""
+    shows_folders: bool = False
+    """Whether folders of this machine can be shown in it."""
     cores: frozenset[int] | None = None
     """Logical CPUs that it can use; None is all that this process may use."""
 

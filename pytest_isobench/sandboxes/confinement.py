@@ -83,9 +83,9 @@ def substitute(argv: Sequence[str], names: Mapping[str, str]) -> tuple[str, ...]
 def limits(resources: Resources, *, processes: int) -> dict[str, int]:
     """Return the resource limits; the supervisor lowers them to its own. `processes` is counted per user by the system.
 
-    Who uses a GPU reserves far more address space than memory: there only the sandbox as a whole limits the memory.
+    Who uses a GPU reserves far more address space than memory, and others say so: there only the sandbox as a whole limits the memory.
     """
-    space = {} if resources.gpus else {"RLIMIT_AS": 2 * resources.memory_mb * 2**20}
+    space = {} if resources.gpus or resources.reserves else {"RLIMIT_AS": 2 * resources.memory_mb * 2**20}
     return {
         "RLIMIT_CORE": 0,
         "RLIMIT_NOFILE": 4096,

@@ -50,7 +50,7 @@ class DockerProvider(SandboxProvider):
 
     def __init__(self, settings: ContainerSettings | None = None) -> None:
         self._settings = settings or ContainerSettings()
-        self.exclusive = is_here(os.environ.get("DOCKER_HOST", ""))
+        self.exclusive = self.shows_folders = is_here(os.environ.get("DOCKER_HOST", ""))
         self.cores = cores_of(self._settings.cpuset) if self._settings.cpuset else None
 
     def open(self, needs: Needs = STANDARD) -> ContainerSandbox:
@@ -140,20 +140,20 @@ def container_options(settings: ContainerSettings, needs: Needs, image: str, gpu
         "environment": {"LANG": "C.UTF-8"},
         "labels": labels(needs),
         "stdin_open": True,
-        **_walls(settings),
+        **_walls(settings, needs),
         **_limits(settings, needs),
         **{name: value for name, value in asked.items() if value},
     }
 
 
-def _walls(settings: ContainerSettings) -> dict[str, Any]:
+def _walls(settings: ContainerSettings, needs: Needs) -> dict[str, Any]:
     """Return what keeps a container to itself."""
     return {
         "user": "0:0",
         "hostname": "sandbox",
         "network_mode": "none" if settings.network == "off" else "bridge",
         "read_only": True,
-        "volumes": [ROOT, *(f"{mount}:ro" for mount in settings.mounts)],
+        "volumes": [ROOT, *(f"{mount}:ro" for mount in (*settings.mounts, *(f"{path}:{path}" for path in needs.folders)))],
         "cap_drop": ["ALL"],
         "cap_add": CAPABILITIES,
         "security_opt": ["no-new-privileges"],

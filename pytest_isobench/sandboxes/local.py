@@ -36,14 +36,16 @@ class LocalProvider(SandboxProvider):
     """Makes local sandboxes: with bubblewrap when it works, unless told to use it (True) or to do without (False)."""
 
     name = "local"
+    shows_folders = True
 
     def __init__(self, settings: ContainerSettings | None = None, *, bubblewrap: bool | None = None) -> None:  # noqa: ARG002 - no container
         self._wanted = bubblewrap
 
-    def open(self, needs: Needs = STANDARD) -> LocalSandbox:  # noqa: ARG002 - every process says what it needs
+    def open(self, needs: Needs = STANDARD) -> LocalSandbox:
+        """Make a sandbox; every process says for itself what it needs besides `needs.folders`."""
         abilities = probe()
         reap()
-        return LocalSandbox(abilities, self._program(abilities))
+        return LocalSandbox(abilities, self._program(abilities), needs.folders)
 
     def clean(self) -> list[str]:
         return reap()
@@ -68,11 +70,11 @@ class LocalSandbox(Sandbox):
 
     supervisor: SupervisorClient
 
-    def __init__(self, abilities: Abilities, program: Program | None) -> None:
+    def __init__(self, abilities: Abilities, program: Program | None, folders: Sequence[Path] = ()) -> None:
         if shutil.which("git") is None:
             raise SandboxError("git is needed to apply patches and is not installed (apt install git)")
         self.isolation = isolation(abilities, confined=program is not None)
-        self._abilities = abilities
+        self._abilities, self._folders = abilities, tuple(folders)
         self._groups = cgroups.ControlGroups(abilities.groups)
         self._places: dict[str, Place] = {}
         self._stages: dict[tuple[Path, Path], Tree] = {}
@@ -182,7 +184,8 @@ class LocalSandbox(Sandbox):
 
     def _place(self, tree: Tree, version: Version, environment: Environment) -> Place:
         path = version.environment.path.absolute()
-        place = Place(tree=tree.path, environment=path, prefixes=needs(path), spec=environment, builder=tree.builder, runner=tree.runner)
+        prefixes = (*needs(path), *self._folders)
+        place = Place(tree=tree.path, environment=path, prefixes=prefixes, spec=environment, builder=tree.builder, runner=tree.runner)
         self._confinement.prepare(place)
         return place
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from pytest_isobench.models.agent import AgentSpec, Usage
 from pytest_isobench.models.base import Record
@@ -30,7 +30,7 @@ class Job:
     variables: Mapping[str, str]
     """The caller's variables that the driver and the agent's file name, those that are set."""
     targets: tuple[str, ...] = ()
-    """Files and folders of the work tree that the task declares to be changed; empty where it declares none."""
+    """Files of the tree that the task points to."""
 
     @property
     def seconds(self) -> float:
@@ -123,6 +123,7 @@ class Driver(Protocol):
         """Return what the program says of its work. Never fails: whatever it printed, it may be broken off or made up."""
 
 
+@runtime_checkable
 class Model(Protocol):
     """A driver without a program: a model that is asked from here, and answers with a diff."""
 

@@ -1,0 +1,273 @@
+"""One attempt of an agent at a task: its prompt, its work tree, its program, and what they come to."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Literal
+
+from pytest_isobench.agents import programs
+from pytest_isobench.agents.base import AgentContext, Assignment
+from pytest_isobench.agents.drivers import load_driver
+from pytest_isobench.agents.drivers.base import Account, Driver, End, Job, Model
+from pytest_isobench.agents.gate import Gate, open_gate
+from pytest_isobench.agents.harvest import Harvest, harvest, manifest
+from pytest_isobench.agents.outcomes import status_of
+from pytest_isobench.agents.prompting import checked_prompt
+from pytest_isobench.agents.running import Progress, Ran, collect, run
+from pytest_isobench.agents.worktree import WorkTree, open_worktree
+from pytest_isobench.dataset.base_repository import BaseRepository
+from pytest_isobench.dataset.cache import Cache
+from pytest_isobench.dataset.patches import parse_patch
+from pytest_isobench.dataset.versions import Version
+from pytest_isobench.errors import DoesNotApplyError, SandboxError, UsageError
+from pytest_isobench.models.agent import AgentSpec, AgentStatus, AttemptRecord
+from pytest_isobench.models.result import Finding, Isolation
+from pytest_isobench.redaction import redact
+from pytest_isobench.sandboxes.base import SandboxProvider
+
+Network = Literal["none", "listed_hosts", "open"]
+MARGIN = 600.0
+"""Seconds for everything around the program's own time."""
+REASON = 2000
+"""Characters of a reason that are kept."""
+SHOWN = 200
+"""Excluded files that are listed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """What one call of the program came to."""
+
+    status: AgentStatus
+    account: Account
+    reasons: tuple[str, ...] = ()
+    ran: Ran = field(default_factory=Ran)
+    harvest: Harvest | None = None
+    isolation: Isolation | None = None
+    network: Network = "open"
+    findings: tuple[Finding, ...] = ()
+    started: str = ""
+
+    @property
+    def retry(self) -> bool:
+        return self.status is AgentStatus.API_FAILURE and self.account.retry
+
+    @property
+    def reason(self) -> str:
+        return self.reasons[0] if self.reasons else self.status.value
+
+    @property
+    def diff(self) -> str | None:
+        return self.harvest.diff if self.harvest else None
+
+
+class Attempting:
+    """One agent at one task."""
+
+    def __init__(self, spec: AgentSpec, assignment: Assignment, context: AgentContext) -> None:
+        self._spec, self._assignment, self._context = spec, assignment, context
+        self._driver = load_driver(spec.driver)
+
+    @cached_property
+    def _version(self) -> Version:
+        return self._assignment.source.baseline()
+
+    @cached_property
+    def _base(self) -> BaseRepository:
+        return BaseRepository.of(self._version.tree, self._version.digest, Cache.default())
+
+    @cached_property
+    def prompt(self) -> str:
+        """What the agent is told. Raises `UsageError` when it gives the solution away."""
+        return checked_prompt(self._assignment, self._context.prompts).text
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of all that the attempt depends on."""
+        task = self._assignment.task
+        parts = (task.id, self._base.tree, self.prompt, self._spec.model_dump_json(exclude={"description", "retries"}))
+        return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+    @cached_property
+    def _variables(self) -> dict[str, str]:
+        """The caller's variables that the program is given."""
+        names = (*self._driver.environment, *self._spec.environment)
+        return {name: os.environ[name] for name in names if os.environ.get(name)} | self._spec.variables
+
+    @property
+    def _targets(self) -> tuple[str, ...]:
+        """Files that the task points to."""
+        contract = self._assignment.task.contract
+        return contract.files if contract else ()
+
+    def require(self) -> None:
+        """Raise `UsageError` when the agent has no access to a model."""
+        keys = self._driver.keys
+        if keys and not any(self._variables.get(name) for name in keys):
+            raise UsageError(f"the driver {self._spec.driver} needs a key: set {' or '.join(keys)}")
+
+    def run(self, progress: Callable[[Progress], None], stop: threading.Event) -> Try:
+        """Call the program, or ask the model, once.
+
+        Raises:
+            UsageError: the agent's file cannot work here.
+            InfrastructureError: the machine failed.
+        """
+        progress(Progress(phase="opening the work tree"))
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        job = Job(spec=self._spec, prompt=self.prompt, variables=self._variables, targets=self._targets)
+        if isinstance(self._driver, Model):
+            return self._ask(self._driver, job, started)
+        return self._call(self._driver, job, started, progress, stop)
+
+    def _ask(self, model: Model, job: Job, started: str) -> Try:
+        begin = time.monotonic()
+        diff, account = model.ask(job, self._version.tree)
+        ran = Ran(seconds=time.monotonic() - begin)
+        try:
+            resolved = self._base.resolve(diff)
+        except DoesNotApplyError as error:
+            account = replace(account, reason=str(error))
+            found = Harvest(diff="", tree=self._base.tree)
+        else:
+            found = Harvest(diff=resolved.diff, tree=resolved.tree, files=parse_patch(resolved.diff).files)
+        return self._judged(account, ran, found, started=started, network="none")
+
+    def _call(self, driver: Driver, job: Job, started: str, progress: Callable[[Progress], None], stop: threading.Event) -> Try:
+        call = driver.call(job)
+        program = programs.locate(call.argv[0])
+        shown = programs.folders(program, self._spec.programs)
+        call = replace(call, argv=(str(program), *call.argv[1:]))
+        provider = self._provider()
+        with ExitStack() as stack:
+            gate = stack.enter_context(open_gate((*call.hosts, *self._spec.hosts))) if _can_close(provider) else None
+            folders = (*shown, *([gate.folder] if gate else ())) if provider.shows_folders else ()
+            opened = open_worktree(provider, self._assignment.task, self._version, seconds=job.seconds + MARGIN, folders=folders)
+            worktree = stack.enter_context(opened)
+            built, files = self._before(worktree)
+            ran = run(worktree, call, seconds=job.seconds, gate=gate, progress=progress, stop=stop)
+            progress(Progress(phase="collecting", seconds=ran.seconds, edited=ran.first_edit is not None))
+            found = self._harvest(collect(worktree, files), built)
+            isolation = worktree.sandbox.isolation
+        account = Account(end=End.PROGRAM_FAILURE, reason=ran.missing) if ran.missing else driver.read(ran.output)
+        network: Network = "listed_hosts" if gate else "open"
+        tried = self._judged(account, ran, found, stopped=stop.is_set(), started=started, network=network)
+        return replace(tried, isolation=isolation, findings=(*tried.findings, *_refusals(gate)))
+
+    def _before(self, worktree: WorkTree) -> tuple[list[str], dict[str, tuple[str, str]]]:
+        """Return the files that the install commands made, and those of the base."""
+        if worktree.tree != self._base.tree:
+            raise SandboxError(f"the work tree {worktree.tree} is not the base version's, {self._base.tree}")
+        files = manifest(self._version.tree, self._base.names)
+        built = collect(worktree, files) if self._assignment.task.environment.install else []
+        return [change["path"] for change in built], files
+
+    def _harvest(self, changes: list[dict[str, Any]], built: list[str]) -> Harvest:
+        try:
+            return harvest(changes, built, self._base, self._variables)
+        except DoesNotApplyError as error:
+            note = Finding(kind="changes_are_no_patch", severity="alarm", message=str(error))
+            return Harvest(diff=None, tree="", findings=(note,))
+
+    def _judged(
+        self, account: Account, ran: Ran, found: Harvest, *, started: str, network: Network, stopped: bool = False
+    ) -> Try:
+        changed = found.diff is not None and found.diff != ""
+        status = status_of(account.end, changed=changed, timed_out=ran.timed_out, stopped=stopped)
+        reasons = tuple(reason for reason in (account.reason, *(finding.message for finding in found.findings)) if reason)
+        return Try(
+            status=status,
+            account=account,
+            reasons=reasons,
+            ran=ran,
+            harvest=found,
+            network=network,
+            findings=found.findings,
+            started=started,
+        )
+
+    def _provider(self) -> SandboxProvider:
+        if self._context.provider is None:
+            raise UsageError("agents may not run here: give --isobench-run-agents")
+        return self._context.provider()
+
+    def record(self, agent: str, attempt: int, tried: Try, tries: int) -> AttemptRecord:
+        """Return what is to be recorded of the last try."""
+        account, found = tried.account, tried.harvest
+        diff = tried.diff or None
+        return AttemptRecord(
+            task=self._assignment.task.id,
+            agent=agent,
+            attempt=attempt,
+            status=tried.status,
+            reasons=tuple(self._redacted(reason)[:REASON] for reason in tried.reasons),
+            driver=self._spec.driver,
+            program=self.program,
+            model=self._spec.model or "",
+            models=account.models,
+            session=account.session,
+            usage=account.usage,
+            steps=account.steps,
+            seconds=tried.ran.seconds,
+            first_edit=tried.ran.first_edit,
+            tries=tries,
+            started=tried.started,
+            base=self._version.label,
+            base_tree=self._base.tree,
+            tree=found.tree if found else "",
+            patch_digest=parse_patch(diff).digest if diff else None,
+            files=found.files if found else (),
+            excluded=found.excluded[:SHOWN] if found else (),
+            key=self.key,
+            isolation=tried.isolation,
+            network=tried.network,
+            findings=tried.findings,
+        )
+
+    @cached_property
+    def program(self) -> str:
+        """What the program says of its version."""
+        if isinstance(self._driver, Model):
+            return ""
+        command = self._driver.version(self._spec)
+        with tempfile.TemporaryDirectory() as home:
+            environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": home, "LANG": "C.UTF-8"}
+            try:
+                done = subprocess.run(command, env=environment, cwd=home, capture_output=True, text=True, timeout=60, check=False)
+            except (OSError, subprocess.SubprocessError):
+                return ""
+        return (done.stdout.strip() or done.stderr.strip()).split("\n")[0][:200]
+
+    def kept(self, tried: Try) -> dict[str, bytes]:
+        """Return the files that are kept beside the patch, without secrets."""
+        texts = {"prompt.md": self.prompt, "stdout.txt": tried.ran.output.stdout, "stderr.txt": tried.ran.output.stderr}
+        kept = {name: self._redacted(text).encode("utf-8", "replace") for name, text in texts.items() if text}
+        for name, data in tried.account.trajectory.items():
+            kept[name] = self._redacted(data.decode("utf-8", "replace")).encode("utf-8", "replace")
+        return kept
+
+    def _redacted(self, text: str) -> str:
+        return redact(text, {**os.environ, **self._variables})
+
+
+def _can_close(provider: SandboxProvider) -> bool:
+    """Tell whether a sandbox has no network of its own, so that a gate is the only way out."""
+    return provider.shows_folders and provider.isolation().network
+
+
+def _refusals(gate: Gate | None) -> tuple[Finding, ...]:
+    if gate is None or not gate.refused:
+        return ()
+    hosts = sorted(gate.refused, key=lambda host: -gate.refused[host])
+    said = f"tried to reach {', '.join(hosts[:5])}{f' and {len(hosts) - 5} more' if len(hosts) > 5 else ''}, and was not let through"
+    return (Finding(kind="network_refused", severity="note", message=said, evidence="\n".join(hosts)[:10_000]),)

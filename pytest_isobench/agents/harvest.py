@@ -1,0 +1,75 @@
+"""From what an agent has changed to its patch: without droppings, as one canonical diff, and with no secret in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_isobench.dataset.base_repository import BaseRepository, Change
+from pytest_isobench.dataset.droppings import exclude
+from pytest_isobench.dataset.patches import parse_patch
+from pytest_isobench.models.agent import Excluded
+from pytest_isobench.models.result import Finding
+from pytest_isobench.redaction import holds_secret
+
+BUILT = "made by the task's install commands"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harvest:
+    """What became of the changes."""
+
+    diff: str | None
+    """None when the changes are no patch that may be kept."""
+    tree: str
+    """Git's hash of the tree after them."""
+    files: tuple[str, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def harvest(changes: Iterable[Mapping[str, Any]], built: Iterable[str], base: BaseRepository, variables: Mapping[str, str]) -> Harvest:
+    """Make the patch. `built` are the files that install commands had made before the agent began, `variables` what no patch may hold.
+
+    Raises:
+        DoesNotApplyError: the changes cannot stand in a tree, or are too large for a diff.
+        SourceError: git does not work here.
+    """
+    own = set(built)
+    found = {change["path"]: change for change in changes}
+    listed = [Excluded(path=path, rule=BUILT) for path in found if path in own and path not in base.names]
+    listed += [Excluded(path=path, rule=change["refused"]) for path, change in found.items() if "refused" in change]
+    skipped = {excluded.path for excluded in listed}
+    wanted = {path: _change(change) for path, change in found.items() if path not in skipped}
+    kept, dropped = exclude(wanted, base.names)
+    changed = base.after(kept)
+    secret = holds_secret(changed.diff, variables)
+    finding = Finding(kind="secret_in_patch", severity="alarm", message="the patch holds a secret of whoever ran the agent; it is not kept")
+    return Harvest(
+        diff=None if secret else changed.diff,
+        tree=changed.tree,
+        files=parse_patch(changed.diff).files,
+        excluded=(*listed, *dropped),
+        findings=(finding,) if secret else (),
+    )
+
+
+def _change(change: Mapping[str, Any]) -> Change | None:
+    return None if change.get("gone") else Change(change["data"], int(change["mode"], 8))
+
+
+def manifest(tree: Path, names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Return mode and SHA-256 of a tree's files, by path."""
+    return {name: _facts(tree / name) for name in names}
+
+
+def _facts(path: Path) -> tuple[str, str]:
+    import hashlib
+    import os
+
+    if path.is_symlink():
+        return "120000", hashlib.sha256(os.fsencode(os.readlink(path))).hexdigest()
+    mode = "100755" if path.stat().st_mode & 0o100 else "100644"
+    return mode, hashlib.sha256(path.read_bytes()).hexdigest()

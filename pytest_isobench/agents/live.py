@@ -1,0 +1,83 @@
+"""Agents that files describe: what they made before is taken, and what is missing is made now, if that is allowed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from pytest_isobench.agents import specs
+from pytest_isobench.agents.attempting import Attempting, Try
+from pytest_isobench.agents.base import AgentContext, Assignment, Submission
+from pytest_isobench.agents.recorded import RecordedAgent
+from pytest_isobench.agents.running import Progress
+from pytest_isobench.models.agent import AgentSpec, AttemptRecord
+
+FIRST_WAIT, LONGEST_WAIT = 10.0, 300.0
+"""Seconds before a call is made again: the first time, and at most; each wait is twice as long as the one before."""
+
+
+class LiveAgent(RecordedAgent):
+    """One agent of a file."""
+
+    def __init__(self, name: str, spec: AgentSpec, context: AgentContext) -> None:
+        super().__init__(name, context.patches / name)
+        self.spec, self._context = spec, context
+
+    def submit(self, assignment: Assignment) -> Submission:
+        record = self.store.record(assignment.task.id, assignment.attempt)
+        has_patch = self.store.diff(assignment.task.id, assignment.attempt).is_file()
+        if self._context.provider is None or (has_patch if record is None else record.final):
+            return super().submit(assignment)
+        self.make(assignment)
+        return super().submit(assignment)
+
+    def recorded(self, assignment: Assignment) -> AttemptRecord | None:
+        """Return the record of an attempt that was made before."""
+        return self.store.record(assignment.task.id, assignment.attempt)
+
+    def key(self, assignment: Assignment) -> str:
+        """Return the digest of all that an attempt depends on: task, prompt, base tree and this agent's file."""
+        return self._attempting(assignment).key
+
+    def make(
+        self,
+        assignment: Assignment,
+        *,
+        progress: Callable[[Progress], None] = lambda _: None,
+        stop: threading.Event | None = None,
+    ) -> AttemptRecord:
+        """Run the agent and record what it made. Setting `stop` in another thread ends it; what it has made so far is recorded.
+
+        Raises:
+            UsageError: the program is not installed, its key is not set, or the task gives its prompt away.
+            InfrastructureError: the machine failed, and nothing was recorded.
+        """
+        stop = stop or threading.Event()
+        attempting = self._attempting(assignment)
+        attempting.require()
+        wait = FIRST_WAIT
+        for number in range(1, self.spec.retries + 2):
+            tried = attempting.run(progress, stop)
+            if not tried.retry or number > self.spec.retries:
+                break
+            progress(Progress(phase=f"waiting {wait:.0f} s before try {number + 1}: {tried.reason}"))
+            if stop.wait(wait):
+                break
+            wait = min(2 * wait, LONGEST_WAIT)
+        return self._record(assignment, attempting, tried, number)
+
+    def _record(self, assignment: Assignment, attempting: Attempting, tried: Try, tries: int) -> AttemptRecord:
+        record = attempting.record(self.name, assignment.attempt, tried, tries)
+        self.store.write(record, tried.diff or None, attempting.kept(tried))
+        return record
+
+    def _attempting(self, assignment: Assignment) -> Attempting:
+        return Attempting(self.spec, assignment, self._context)
+
+
+def live(name: str, file: Path, context: AgentContext) -> LiveAgent:
+    """Return the agent of a file. Raises `TaskError` for a file that is wrong."""
+    return LiveAgent(name, specs.read(file), context)
+
+

@@ -1,0 +1,60 @@
+"""Where an agent's program lies, and which folders it needs to be seen in a sandbox."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pytest_isobench.errors import UsageError
+from pytest_isobench.sandboxes.interpreter import SYSTEM, needs
+
+
+def locate(command: str) -> Path:
+    """Return the full path of a program. Raises `UsageError` when there is none."""
+    found = shutil.which(os.path.expanduser(command))
+    if found is None:
+        raise UsageError(f"the program {command!r} is not installed, or not on PATH: install it, or name it under 'command'")
+    return Path(found).absolute()
+
+
+def folders(program: Path, further: Iterable[str] = ()) -> tuple[Path, ...]:
+    """Return the folders to show: of the program, of what its links lead to, and those that an agent's file names.
+
+    Raises:
+        UsageError: a folder does not exist, or it would show home folders.
+    """
+    found: list[Path] = []
+    homes = [_home(name) for name in _links(program)]
+    interpreters = [prefix for home in homes if _is_environment(home) for prefix in needs(home)]
+    named = [Path(name).expanduser().absolute() for name in further]
+    for folder in [*homes, *interpreters, *named]:
+        if any(folder.is_relative_to(known) for known in (*map(Path, SYSTEM), *found)):
+            continue
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is not a folder; 'programs' names folders that the agent's program needs")
+        if any(home.is_relative_to(folder) for home in (Path.home(), Path("/home"), Path("/root"), Path("/tmp"))):  # noqa: S108
+            raise UsageError(f"{program} would need {folder}, which would show home folders: install it in a folder of its own")
+        found = [*(known for known in found if not known.is_relative_to(folder)), folder]
+    return tuple(found)
+
+
+def _links(program: Path) -> Iterator[Path]:
+    """Yield a program's path, and that of each link on the way to the file."""
+    yield program
+    while program.is_symlink():
+        program = Path(os.path.normpath(program.parent / program.readlink()))
+        yield program
+
+
+def _home(program: Path) -> Path:
+    """Return the folder that a program was installed into: of packages of npm, of an environment of Python, else the one it lies in."""
+    for folder in program.parents:
+        if folder.name == "node_modules" or _is_environment(folder):
+            return folder
+    return program.parent
+
+
+def _is_environment(folder: Path) -> bool:
+    return (folder / "pyvenv.cfg").is_file()
