@@ -38,7 +38,7 @@ _GIVES_UP = re.compile(
 class Options(Record):
     """What an agent's file may say of aider."""
 
-    files: str = Field("", description="Files that it may edit from the start, separated by blanks; the task's targets are added.")
+    files: str = Field("", description="Files that it may edit from the start, separated by blanks; those that the prompt names, it adds.")
     edit_format: Literal["diff", "diff-fenced", "whole", "udiff", "patch"] | None = Field(None, description="By default the model's own.")
     map_tokens: int | None = Field(None, ge=0, description="Size of its map of the repository; 0 for none.")
     reasoning_effort: str | None = Field(None, pattern=r"^\w+$")
@@ -83,7 +83,7 @@ class Aider:
 
 def _arguments(job: Job, options: Options) -> list[str]:
     try:
-        files = dict.fromkeys((*shlex.split(options.files), *job.targets))
+        files = shlex.split(options.files)
     except ValueError as error:
         raise UsageError(f"aider's option 'files' is {options.files!r}: {error}; quote names with blanks in them") from None
     given = {"--message-file": f"{HOME}/{_PROMPT}", "--chat-history-file": f"{HOME}/{_CHAT}", "--input-history-file": f"{HOME}/input",

@@ -27,10 +27,10 @@ def text_of(tree: Path, name: str) -> str | None:
 
 
 def shown(tree: Path, targets: Iterable[str], limit: int) -> dict[str, str]:
-    """Return the texts of the files and folders that a task names, or of the whole tree.
+    """Return the texts of the files and folders that a task points to, as far as they are there, or of the whole tree.
 
     Raises:
-        UsageError: a target is not there, or the texts have more than `limit` bytes.
+        UsageError: no target is there, or the texts have more than `limit` bytes.
     """
     wanted = tuple(targets)
     texts: dict[str, str] = {}
@@ -43,6 +43,8 @@ def shown(tree: Path, targets: Iterable[str], limit: int) -> dict[str, str]:
         size += len(text.encode())
         if size > limit:
             raise UsageError(_too_large(limit, wanted))
+    if wanted and not texts:
+        raise UsageError(f"none of the task's targets is a file of text, or a folder, of its code: {', '.join(wanted)}")
     return texts
 
 
@@ -51,8 +53,8 @@ def _below(tree: Path, start: str) -> Iterator[str]:
     path = tree / start
     if text_of(tree, start) is not None:
         yield os.path.normpath(start)
-    elif not path.is_dir() or path.is_symlink() or not path.resolve().is_relative_to(tree.resolve()):
-        raise UsageError(f"the task's target {start!r} is no file of text and no folder of its code")
+    elif path.is_symlink() or not path.resolve().is_relative_to(tree.resolve()):
+        return
     for folder, folders, files in os.walk(path):
         folders[:] = sorted(set(folders) - _HIDDEN)
         yield from (os.path.normpath(os.path.relpath(Path(folder, file), tree)) for file in sorted(files))
