@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
 import subprocess
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from agent_process import PATIENCE, run, unused_port
 from llm_server.fixture import AgentPrograms
 from llm_server.request import Request
 from llm_server.script import Fault, Script, refuse, say, shell
-from llm_server.server import LlmServer, llm_server
+from llm_server.server import llm_server
 
 from pytest_isobench.agents.drivers import load_driver
-from pytest_isobench.agents.drivers.base import HOME, TREE, Account, Call, Driver, End, Job, Output
+from pytest_isobench.agents.drivers.base import Account, Driver, End, Job
 from pytest_isobench.models.agent import AgentSpec, Budget, Usage
 
 pytestmark = pytest.mark.agents
@@ -29,7 +25,6 @@ KEY = "key-of-the-tests-0123456789"
 PROMPT = "-- Make `slow()` fast: \"quotes\", $HOME, {braces}, ünïcode\nand a second line."
 EDIT = (shell("cat work.py; env"), shell("sed -i s/slow/fast/ work.py"), say("It is fast now."))
 LOOK = (shell("cat work.py"), say("I found nothing to do."))
-PATIENCE = 120
 ACCESS = {
     "claude_code": lambda url: {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": url},
     "codex": lambda url: {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{url}/v1"},
@@ -76,7 +71,7 @@ def _play(driver: str, case: Case, folder: Path, path: str) -> Played:
     (folder / "tree" / "work.py").write_text("def slow():\n    return 1\n")
     with llm_server(Script(case.steps, case.faults)) as server:
         url = f"http://127.0.0.1:{unused_port()}" if case.unreachable else server.url
-        stopping = (server, case.stop_after) if case.stop_after else None
+        stopping = (lambda: len(server.requests) >= case.stop_after) if case.stop_after else None
         output = run(driver_of(driver).call(job(driver, case, ACCESS[driver](url))), folder, path, stopping)
     edited = "fast" in (folder / "tree" / "work.py").read_text()
     return Played(driver_of(driver).read(output), edited, server.requests, output.stdout)
@@ -92,45 +87,6 @@ def job(driver: str, case: Case, variables: Mapping[str, str]) -> Job:
     options = {"request_retries": 1, **case.options}
     spec = AgentSpec(version=1, driver=driver, model=MODELS[driver], options=options, budget=case.budget, arguments=case.arguments)
     return Job(spec=spec, prompt=PROMPT, variables=variables)
-
-
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def run(call: Call, folder: Path, path: str, stopping: tuple[LlmServer, int] | None) -> Output:
-    """Run a call; stop it when a server has been asked often enough."""
-    home, tree = folder / "home", folder / "tree"
-
-    def place(text: str) -> str:
-        return text.replace(HOME, str(home)).replace(TREE, str(tree))
-
-    for name, text in call.files.items():
-        (home / name).parent.mkdir(parents=True, exist_ok=True)
-        (home / name).write_text(place(text))
-    variables = {"PATH": path, "LANG": "C.UTF-8", "HOME": str(home)} | {name: place(value) for name, value in call.variables.items()}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(
-        [place(text) for text in call.argv], cwd=tree, env=variables, text=True, encoding="utf-8", start_new_session=True, **pipes
-    )
-    if stopping:
-        threading.Thread(target=stop, args=(process, *stopping), daemon=True).start()
-    try:
-        stdout, stderr = process.communicate(call.stdin, PATIENCE)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    files = {str(path.relative_to(home)): path.read_bytes() for pattern in call.collect for path in home.glob(pattern)}
-    return Output(returncode=process.returncode, stdout=stdout, stderr=stderr, timed_out=stopping is not None, files=files)
-
-
-def stop(process: subprocess.Popen[str], server: LlmServer, after: int) -> None:
-    """End a program's group once the server has been asked."""
-    while len(server.requests) < after and process.poll() is None:
-        time.sleep(0.05)
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGTERM)
 
 
 BOTH = [pytest.param("claude_code", id="claude"), pytest.param("codex", id="codex")]
