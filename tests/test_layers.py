@@ -29,7 +29,13 @@ SHARED = {
     "measuring.statistics": {"reports"},
 }
 """Modules, contracts and pure functions, that other packages of the same layer may use."""
-PROGRAMS = {"sandboxes.supervisor": set[str](), "workloads.worker": {"numpy"}, "images.unpack": set[str](), "agents.repository": set[str]()}
+PROGRAMS = {
+    "sandboxes.supervisor": set[str](),
+    "workloads.worker": {"numpy"},
+    "images.unpack": set[str](),
+    "agents.repository": set[str](),
+    "agents.looking": set[str](),
+}
 """Programs that run alone, beside or inside of the candidate or in an image, and what they import beyond the standard library there."""
 HEAVY = {"docker", "git", "huggingface_hub", "jinja2", "modal", "numpy", "openai", "psutil", "pyarrow", "pynvml", "scipy"}
 """Packages that are imported by the function that needs them."""

@@ -91,6 +91,10 @@ class Mirror:
         index.unlink()
         return (*_submodules(staged), *_large_files(large))
 
+    def message(self, commit: str) -> str:
+        """Return what a commit says of itself. Raises SourceError."""
+        return self._succeed(self._git("show", "--no-patch", "--format=%B", commit)).stdout
+
     def _fetch_and_find(self, name: str) -> str | None:
         if name in ("HEAD", "@"):
             self._succeed(self._fetch(f"+HEAD:{_HEAD}"))

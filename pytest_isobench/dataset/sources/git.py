@@ -43,6 +43,11 @@ class GitVersions:
         """Return the full hash of the human's commit; None when a diff stands for it."""
         return self._mirror.resolve(self._source.human) if self._source.human is not None else None
 
+    def human_message(self) -> str:
+        """Return what the human's commit says of itself; empty when a diff stands for it."""
+        commit = self.human_commit()
+        return self._mirror.message(commit) if commit else ""
+
     def _base(self) -> str:
         if self._source.base is not None:
             return self._mirror.resolve(self._source.base)
