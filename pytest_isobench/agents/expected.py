@@ -66,7 +66,7 @@ class Expected:
     variables: frozenset[str] = VARIABLES
     hosts: tuple[str, ...] = ()
     """HOST:PORT that must not be reached."""
-    places: tuple[str, ...] = ("/", "/dev/shm")
+    places: tuple[str, ...] = ("/", "/dev/shm")  # noqa: S108 - where any program may leave files
     """Where to look; from the root, /dev is left out."""
     network: bool = False
     """Whether there may be a network."""

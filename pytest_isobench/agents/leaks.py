@@ -18,10 +18,13 @@ from pytest_isobench.agents import looking
 from pytest_isobench.agents.expected import Expected
 from pytest_isobench.agents.inventory import Inventory, Named, SeenFile
 from pytest_isobench.agents.repositories import of_own, of_repositories
-from pytest_isobench.agents.worktree import WorkTree
+from pytest_isobench.agents.worktree import WorkTree, open_worktree
+from pytest_isobench.dataset.versions import VersionSource
 from pytest_isobench.errors import SandboxError
 from pytest_isobench.models.leak import Leak, LeakKind
+from pytest_isobench.models.task import Task
 from pytest_isobench.redaction import is_secret_name
+from pytest_isobench.sandboxes.base import SandboxProvider
 
 LOOKING = Path(looking.__file__)
 """The program that looks around."""
@@ -32,6 +35,12 @@ SHOWN = 20
 HITS = 2
 """Lines of the human's version that make a file a part of it, where there are so many."""
 DATA_SETS = (".jsonl", ".json", ".parquet", ".csv")
+
+
+def leaks_in(provider: SandboxProvider, task: Task, source: VersionSource, expected: Expected) -> tuple[Leak, ...]:
+    """Make a task's work tree as an agent gets it, look around in it, and return what leaks. Raises as `open_worktree` and `look` do."""
+    with open_worktree(provider, task, source.baseline()) as worktree:
+        return audit(look(worktree, expected), expected)
 
 
 def look(worktree: WorkTree, expected: Expected, *, seconds: float = 120.0, network: bool = False) -> bytes:

@@ -244,8 +244,12 @@ def clone_nearby(place: Place) -> None:
             (place.tree / ".git/objects" / name[:2] / name[2:]).unlink()
 
 
+def written(target: str, content: str) -> Callable[[Place], None]:
+    return lambda place: place.write(target, content)
+
+
 def installed(folder: str, name: str, version: str) -> Callable[[Place], None]:
-    return lambda place: place.write(f"{folder}/{name}-{version}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\n")
+    return written(f"{folder}/{name}-{version}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\n")
 
 
 def cached_wheel(place: Place) -> None:
@@ -257,9 +261,6 @@ def cached_wheel(place: Place) -> None:
 def copied(source: str, target: str) -> Callable[[Place], None]:
     return lambda place: place.write(target, (place.folder / source).read_bytes())
 
-
-def written(target: str, content: str) -> Callable[[Place], None]:
-    return lambda place: place.write(target, content)
 
 
 SITE = "venv/lib/python3.12/site-packages"
@@ -393,7 +394,8 @@ def test_what_was_left_out_or_made_up_shows(made: Place, seen: bytes, lie: Calla
     assert {leak.kind for leak in audit(json.dumps(told).encode(), made.expected)} == {kind}
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+PLAIN = st.none() | st.booleans() | st.integers() | st.text()
+JSON = st.recursive(PLAIN, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
 NOTHING = Expected(commit="", tree="", objects=frozenset(), blobs={})
 
 
