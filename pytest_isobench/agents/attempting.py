@@ -90,7 +90,7 @@ class Attempting:
     @cached_property
     def prompt(self) -> str:
         """What the agent is told. Raises `UsageError` when it gives the solution away."""
-        return checked_prompt(self._assignment, self._base, self._context.prompts).text
+        return checked_prompt(self._assignment, self._context.prompts).text
 
     @cached_property
     def key(self) -> str:

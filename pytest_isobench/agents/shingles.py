@@ -9,6 +9,7 @@ from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 
+from pytest_isobench.agents.looking import cleaned
 from pytest_isobench.dataset.cache import walk
 from pytest_isobench.errors import UsageError
 from pytest_isobench.models.leak import Leak, LeakKind
@@ -26,7 +27,6 @@ TITLE_WORDS = 4
 SHOWN = 20
 
 _HASH = re.compile(rf"(?<![0-9A-Za-z])[0-9a-f]{{{SHORTEST_HASH},40}}(?![0-9A-Za-z])", re.IGNORECASE)
-_MARKS = re.compile(r"^[\s>+*|-]+")
 _TOKEN = re.compile(r"[^\W_]+")
 _WORD = re.compile(r"\w(?:[\w./:'-]*\w)?")
 _PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)+")
@@ -71,11 +71,6 @@ def require_fair(task: str, leaks: Iterable[Leak]) -> None:
     """Raise `PromptLeakError` if there is any leak."""
     if found := tuple(leaks):
         raise PromptLeakError(task, found)
-
-
-def cleaned(line: str) -> str:
-    """Return a line without marks of diffs, lists and quotations before it, without backquotes, and with single blanks."""
-    return " ".join(_MARKS.sub("", line).replace("`", " ").split())
 
 
 def tells(line: str) -> bool:
