@@ -29,8 +29,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         NAME,
         help="have agents make patches for many tasks, and record them",
         description="Run agents at tasks and record each attempt in the folder of recorded patches, where pytest finds it. Attempts that "
-        "are there already and were made of the same task, agent and prompt are kept; what the machine or the model's service spoilt is made "
-        "again. The exit status is 1 when an attempt is missing, and 130 after Ctrl-C, which keeps what was made.",
+        "are there already and were made of the same task, agent and prompt are kept; what the machine or the model's service spoilt is "
+        "made again. The exit status is 1 when an attempt is missing, and 130 after Ctrl-C, which keeps what was made.",
     )
     add_tasks(parser)
     parser.add_argument("--plan", metavar="FILE", type=Path, help="Make the items of a plan, instead of naming tasks")
