@@ -89,7 +89,7 @@ class Attempting:
     @cached_property
     def prompt(self) -> str:
         """What the agent is told. Raises `UsageError` when it gives the solution away."""
-        return checked_prompt(self._assignment, self._context.prompts).text
+        return checked_prompt(self._assignment, self._base, self._context.prompts).text
 
     @cached_property
     def key(self) -> str:
@@ -252,6 +252,8 @@ class Attempting:
         """Return the files that are kept beside the patch, without secrets."""
         texts = {"prompt.md": self.prompt, "stdout.txt": tried.ran.output.stdout, "stderr.txt": tried.ran.output.stderr}
         kept = {name: self._redacted(text).encode("utf-8", "replace") for name, text in texts.items() if text}
+        if tried.ran.output.stdout.encode("utf-8", "replace") in tried.account.trajectory.values():
+            kept.pop("stdout.txt", None)
         for name, data in tried.account.trajectory.items():
             kept[name] = self._redacted(data.decode("utf-8", "replace")).encode("utf-8", "replace")
         return kept

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -35,6 +35,10 @@ class Assignment:
     source: VersionSource
     folder: Path
     """Folder of the task file, where its relative paths start."""
+    progress: Callable[[str], None] = lambda _: None
+    """Is told what an agent does that takes its time."""
+    others: Callable[[], Mapping[str, Iterable[str]]] = dict
+    """Tells, by id, what other tasks' prompts say: none of it may be in this one's."""
 
 
 class Agent(Protocol):

@@ -11,6 +11,8 @@ import codecs
 import json
 import os
 import select
+import shlex
+import shutil
 import signal
 import socket
 import stat
@@ -136,7 +138,9 @@ def looks(folder: str) -> Iterator[tuple[str, int, int]]:
 
 def watch(folder: str, before: set[tuple[str, int, int]], begin: float, over: threading.Event) -> None:
     """Say when something in a folder is different for the first time."""
-    while not over.wait(LOOK):
+    last = False
+    while not last:
+        last = over.wait(LOOK)
         if set(looks(folder)) != before:
             return say(first_edit=time.monotonic() - begin)
     return None
@@ -204,8 +208,8 @@ def main() -> int:
     home, scratch = temporary / "home", temporary / "scratch"
     for folder in (home, scratch):
         folder.mkdir(mode=0o700)
-    variables = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    variables |= {"HOME": str(home), "TMPDIR": str(scratch), "PWD": os.getcwd()}
+    variables = {**os.environ, "HOME": str(home), "TMPDIR": str(scratch), "PWD": os.getcwd()}
+    variables["PATH"] = wrapped(temporary / "bin", variables)
     if job["gate"]:
         variables |= open_ways(job["gate"], job["near"])
     places = {"{home}": str(home), "{tree}": os.getcwd()}
@@ -221,6 +225,20 @@ def main() -> int:
     for name, data in collect(home, job["collect"]):
         say(file=name, data=base64.b64encode(data).decode())
     return 0
+
+
+def wrapped(folder: Path, variables: dict[str, str]) -> str:
+    """Make `python` find the task's modules, and no other program that is written in Python; returns the PATH that leads there."""
+    path = variables.pop("PYTHONPATH", "")
+    found = shutil.which("python", path=variables["PATH"])
+    if not path or not found:
+        return variables["PATH"]
+    folder.mkdir()
+    script = f'#!/bin/sh\nPYTHONPATH={shlex.quote(path)}${{PYTHONPATH:+:$PYTHONPATH}} exec {shlex.quote(found)} "$@"\n'
+    for name in ("python", "python3"):
+        (folder / name).write_text(script)
+        (folder / name).chmod(0o755)
+    return f"{folder}:{variables['PATH']}"
 
 
 def place(value: Any, places: dict[str, str]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pytest_isobench.agents import specs
@@ -27,10 +28,21 @@ class LiveAgent(RecordedAgent):
     def submit(self, assignment: Assignment) -> Submission:
         record = self.store.record(assignment.task.id, assignment.attempt)
         has_patch = self.store.diff(assignment.task.id, assignment.attempt).is_file()
-        if self._context.provider is None or (has_patch if record is None else record.final):
-            return super().submit(assignment)
-        self.make(assignment)
+        missing = not (has_patch if record is None else record.final)
+        if missing and self._context.provider is not None:
+            self._make_here(assignment)
         return super().submit(assignment)
+
+    def _make_here(self, assignment: Assignment) -> None:
+        """Make the attempt in another thread, so that whoever interrupts this one ends the agent, and what it has made is recorded."""
+        stop = threading.Event()
+        with ThreadPoolExecutor(1) as thread:
+            made = thread.submit(self.make, assignment, progress=lambda now: assignment.progress(said(now)), stop=stop)
+            try:
+                made.result()
+            except KeyboardInterrupt:
+                stop.set()
+                raise
 
     def recorded(self, assignment: Assignment) -> AttemptRecord | None:
         """Return the record of an attempt that was made before."""
@@ -74,6 +86,11 @@ class LiveAgent(RecordedAgent):
 
     def _attempting(self, assignment: Assignment) -> Attempting:
         return Attempting(self.spec, assignment, self._context)
+
+
+def said(now: Progress) -> str:
+    """Return progress as a text."""
+    return f"{now.phase} for {now.seconds:.0f} s{', work tree changed' if now.edited else ''}" if now.seconds else now.phase
 
 
 def live(name: str, file: Path, context: AgentContext) -> LiveAgent:

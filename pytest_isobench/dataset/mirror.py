@@ -63,6 +63,10 @@ class Mirror:
         index.unlink()
         return (*_submodules(staged), *_large_files(large))
 
+    def message(self, commit: str) -> str:
+        """Return the message of a commit. Raises SourceError."""
+        return self._succeed(self._git("log", "-1", "--format=%B", commit)).stdout
+
     def _fetch_and_find(self, name: str) -> str | None:
         if name in ("HEAD", "@"):
             self._succeed(self._fetch(f"+HEAD:{_HEAD}"))

@@ -61,5 +61,8 @@ class VersionSource(Protocol):
     def human(self) -> Version:
         """The human expert's version."""
 
+    def message(self) -> str:
+        """What was said of the human's change when it was made; empty where nothing was."""
+
     def named(self, name: str) -> Version:
         """Another version: a git ref, or a release (`latest` for the newest). `NotEvaluableError` when this source has none."""

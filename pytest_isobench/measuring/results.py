@@ -67,6 +67,7 @@ class Setting:
             "environment_digest": self.baseline.environment.digest,
             "command": self.workload.command,
             "configuration": self.configuration,
+            "made": entrant.submission.record if entrant.submission else None,
         }
         return Result.model_validate({**known, **found})
 

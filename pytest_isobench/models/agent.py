@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from pytest_isobench.models.base import Name, Record, Shown
-from pytest_isobench.models.result import Finding, Isolation
+from pytest_isobench.models.finding import Finding, Isolation
 
 Option = str | int | float | bool
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]

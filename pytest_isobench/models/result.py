@@ -7,8 +7,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from pytest_isobench.models.agent import AttemptRecord
 from pytest_isobench.models.base import Record, Shown
 from pytest_isobench.models.container import ContainerSettings
+from pytest_isobench.models.finding import Finding as Finding
+from pytest_isobench.models.finding import Isolation as Isolation
 from pytest_isobench.models.task import Metric
 
 REPORT_VERSION = 1
@@ -85,15 +88,6 @@ class Comparison(Record):
     setup: dict[str, float] = Field({}, description="Median seconds to import, load and warm up per arm.")
     prepare: dict[str, float] = Field({}, description="Median seconds of untimed preparation per call and arm.")
     overhead: float | None = Field(None, description="Seconds of the request and its answer with an empty workload.")
-
-
-class Finding(Record):
-    """Something that a patch, or the machine under it, did and must not do unseen."""
-
-    kind: str = Field(pattern=r"^[a-z][a-z_]*$")
-    severity: Literal["cheat", "alarm", "note"] = Field(description="A cheat decides the verdict; an alarm and a note are shown.")
-    message: Shown
-    evidence: Shown = Field("", max_length=20_000)
 
 
 class CheckResult(Record):
@@ -177,20 +171,6 @@ class Machine(Record):
     boot: str | None = Field(None, description="Identity of the boot: trials of two boots are never compared.")
 
 
-class Isolation(Record):
-    """What a sandbox keeps the candidate from."""
-
-    sandbox: str
-    filesystem: bool
-    network: bool
-    processes: bool
-    user: bool
-    limits: bool
-    place: Shown = Field("", description="What it was made of, such as an engine and an image.")
-    usd_per_hour: float | None = Field(None, ge=0, description="What it costs about, by list prices.")
-    notes: tuple[str, ...] = ()
-
-
 class Configuration(Record):
     """How the session measured."""
 
@@ -219,6 +199,7 @@ class Result(Record):
     human: str = Field("", description="Resolved human commit or version.")
     task_digest: str = ""
     patch_digest: str | None = None
+    made: AttemptRecord | None = Field(None, description="How the agent made the patch, where that was recorded.")
     environment_digest: str = ""
     command: str = Field("", description="What was run, resolved; identical for every arm.")
     configuration: Configuration

@@ -145,6 +145,13 @@ class Brief(Record):
     family: Name | None = Field(None, description="Template of the prompt, FAMILY.md.j2; by default the workload's kind.")
 
 
+class Contract(Record):
+    """Which files a patch is expected to change."""
+
+    files: tuple[str, ...] = Field(min_length=1, description="Files, folders and patterns (`*`, `**`) of the tree.")
+    strict: bool = Field(False, description="Whether a patch that changes others is refused; else that is noted.")
+
+
 class Task(Record):
     """A real performance commit as a test case."""
 
@@ -162,4 +169,5 @@ class Task(Record):
     checks: tuple[CheckSpec, ...] = ()
     resources: Resources = Resources()
     marks: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], ...] = ()
+    contract: Contract | None = Field(None, description="Which files a patch is expected to change.")
     margin: float | None = Field(None, gt=0, lt=1, description="Margin of this task's verdicts; by default --isobench-margin.")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_isobench.agents.base import Assignment, Submission
+from pytest_isobench.agents.recorded import RecordedAgent
 from pytest_isobench.dataset.cache import Cache
 from pytest_isobench.dataset.sources import make_source
 from pytest_isobench.errors import (
@@ -17,6 +18,7 @@ from pytest_isobench.errors import (
     IsobenchError,
     NoPatchError,
     NotEvaluableError,
+    TaskError,
     UsageError,
 )
 from pytest_isobench.measuring.campaign import Entrant, run_campaign
@@ -90,7 +92,27 @@ class Campaigns:
     def ask_agent(self, case: Case) -> Submission:
         """Let the case's own agent hand in its patch."""
         opened = self.open(case.stub)
-        return case.maker.submit(Assignment(task=opened.task, attempt=case.attempt, source=opened.source, folder=opened.folder))
+        assignment = Assignment(
+            task=opened.task,
+            attempt=case.attempt,
+            source=opened.source,
+            folder=opened.folder,
+            progress=lambda text: self.observer.phase(case.stub.id, f"{case.agent}: {text}"),
+            others=lambda: {task: said for task, said in self._briefs.items() if task != case.stub.id},
+        )
+        return case.maker.submit(assignment)
+
+    @cached_property
+    def _briefs(self) -> dict[str, tuple[str, ...]]:
+        """What the prompts of this session's tasks say of them alone."""
+        from pytest_isobench.agents.prompts import texts_of
+
+        briefs = {}
+        for stub in self._run.all_stubs():
+            with suppress(TaskError):
+                task = stub.load()
+                briefs[task.id] = texts_of(task, task.contract.files if task.contract else ())
+        return briefs
 
     def result(self, case: Case, companions: Sequence[Case]) -> Result:
         """Return the result of a case, measured together with its companions, the other selected cases of its task.
@@ -190,7 +212,8 @@ class Campaigns:
             note = Finding(kind="not_evaluable", severity="note", message=str(error))
             return self._bare(case, findings=(note,))
         outcome = Outcome.NO_PATCH if isinstance(error, NoPatchError) else Outcome.DOES_NOT_APPLY
-        return self._bare(case, verdict=Verdict(outcome=outcome, reasons=(str(error),)))
+        made = case.maker.store.record(case.stub.id, case.attempt) if isinstance(case.maker, RecordedAgent) else None
+        return self._bare(case, made=made, verdict=Verdict(outcome=outcome, reasons=(str(error),)))
 
     def _bare(self, case: Case, **found: object) -> Result:
         known = {"case": case.id, "task": case.stub.id, "agent": case.agent, "attempt": case.attempt, "repo": case.stub.repo}

@@ -145,6 +145,10 @@ class Run:
             self._stubs[place] = stubs
         return self._stubs[place]
 
+    def all_stubs(self) -> list[Stub]:
+        """Return the tasks of all files that were read."""
+        return [stub for stubs in self._stubs.values() for stub in stubs]
+
     def _refuse_others(self, place: Path, stubs: Sequence[Stub]) -> None:
         for stub in stubs:
             other = self._places.setdefault(stub.id, place)

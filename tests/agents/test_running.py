@@ -54,7 +54,7 @@ def test_what_a_program_says_and_leaves(worktree: WorkTree) -> None:
 def test_variables_are_an_allow_list(worktree: WorkTree, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_TOKEN", "hidden")
     ran = play(worktree, "env | sed 's/=.*//' | sort", variables={"GIVEN": "1"})
-    assert set(ran.output.stdout.split()) == {"GIVEN", "HOME", "LANG", "PATH", "PWD", "TMPDIR"}
+    assert set(ran.output.stdout.split()) == {"GIVEN", "HOME", "LANG", "PATH", "PWD", "PYTHONDONTWRITEBYTECODE", "TMPDIR"}
 
 
 def test_a_program_that_is_not_there(worktree: WorkTree) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from pytest_isobench.errors import TaskError
 from pytest_isobench.models.agent import AgentSpec, Budget
 
 PACKAGED = ("claude_code", "codex_cli", "codex_gpt5")
+PAGE = Path(__file__).parents[2] / "docs/how-to/run-agents.md"
+EXAMPLES = re.findall(r"^```yaml\n(# agents/.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 def read(tmp_path: Path, text: str, **variables: str) -> AgentSpec:
@@ -125,6 +128,15 @@ def test_no_secret_is_told_in_an_error(tmp_path: Path) -> None:
     with pytest.raises(TaskError) as error:
         read(tmp_path, "version: 1\ndriver: codex\nvariables: {TOKEN: tok-12345}\n")
     assert "tok-12345" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_the_pages_examples_can_be_called(text: str, tmp_path: Path) -> None:
+    spec = read(tmp_path, text)
+    driver = load_driver(spec.driver)
+    variables = dict.fromkeys(driver.keys[:1], "k")
+    call: Any = driver.call(Job(spec=spec, prompt="Make it fast.", variables=variables))  # type: ignore[union-attr]
+    assert call.argv
 
 
 @pytest.mark.parametrize("name", DRIVERS)

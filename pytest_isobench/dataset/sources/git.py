@@ -31,6 +31,10 @@ class GitVersions:
         path = self._folder / self._source.patch
         return self._version(self._base(), human_patch(path), f"+{path.name}")
 
+    def message(self) -> str:
+        commit = self.human_commit()
+        return self._mirror.message(commit) if commit else ""
+
     def named(self, name: str) -> Version:
         """Return the version of a branch, tag or commit of the repository."""
         return self._version(self._mirror.resolve(name))

@@ -36,6 +36,9 @@ class PathVersions:
         assert self._source.patch is not None
         return self._version(self._source.base, human_patch(self._folder / self._source.patch))
 
+    def message(self) -> str:
+        return ""
+
     def named(self, name: str) -> NoReturn:
         raise NotEvaluableError(f"a task with folders has no version {name!r}; only tasks with a repository or releases have others")
 

@@ -45,6 +45,9 @@ class PypiVersions:
     def human(self) -> Version:
         return self._release(self._source.human)
 
+    def message(self) -> str:
+        return ""
+
     def named(self, name: str) -> Version:
         """Return a release by its number; `latest` is the one that pip would install today."""
         if not _VERSION.fullmatch(name):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,3 +82,21 @@ def test_a_program_may_say_what_it_used(text: bytes, usage: Usage, steps: int | 
     account = Command().read(Output(returncode=0, stdout="", stderr="", files={"usage.json": text}))
     assert (account.usage, account.steps) == (usage, steps)
     assert Command().read(Output(returncode=0, stdout="", stderr="")).usage == Usage()
+
+
+ECHO = "import json, sys; text = {}; json.dump({{'output_tokens': len(text)}}, open('usage.json', 'w')); print(text)"
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments"), [(ECHO.format("sys.stdin.read()"), ()), (ECHO.format("open(sys.argv[1]).read()"), ("{prompt}",))]
+)
+def test_a_program_gets_its_prompt(program: str, arguments: tuple[str, ...], tmp_path: Path) -> None:
+    made = call(command=(sys.executable, "-I", "-c", program), arguments=arguments)
+    for name, text in made.files.items():
+        (tmp_path / name).write_text(text)
+    argv = [text.replace("{home}", str(tmp_path)) for text in made.argv]
+    ended = subprocess.run(argv, cwd=tmp_path, env=made.variables, input=made.stdin, capture_output=True, text=True)
+    files = {name: (tmp_path / name).read_bytes() for name in made.collect}
+    account = Command().read(Output(returncode=ended.returncode, stdout=ended.stdout, stderr=ended.stderr, files=files))
+    assert (account.end, account.trajectory["output.txt"]) == (End.FINISHED, b"Make it fast.\n")
+    assert account.usage.output_tokens == len("Make it fast.")
