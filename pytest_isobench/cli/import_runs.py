@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_isobench.cli.ini import Ini
     from pytest_isobench.dataset.stubs import Stub
+    from pytest_isobench.models.agent import AttemptRecord
     from pytest_isobench.preparing.importing import Import, Imported
     from pytest_isobench.reports.text import Paper
 
 NAME = "import-runs"
+CHANGES = ("new", "updated", "unchanged")
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,7 +24,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = commands.add_parser(
         NAME,
         help="record the patches of earlier runs of the original ISO-Bench",
-        description="Read run directories of the original ISO-Bench and record each run as an attempt, joined to tasks by the human's commit. "
+        description="Read run directories of the original ISO-Bench and record each run as an attempt, joined to tasks by commit. "
         "Nothing that was recorded from elsewhere is replaced, and importing twice changes nothing. The exit status is 1 when a run "
         "cannot be imported; each of them is named.",
     )
@@ -81,9 +83,9 @@ def lines(done: Import, on: Paper, *, verbose: bool) -> Iterator[str]:
         yield from on.wrapped(f"refused {refused.name}: {refused.reason}")
     if done.attempts:
         rows = _attempts(done.attempts) if verbose else _agents(done.attempts)
-        yield from (on.cut(row, on.width) if not verbose else row for row in grid([[on.clean(cell) for cell in row] for row in rows]))
-    changes = Counter(each.change for each in done.attempts)
-    said = ", ".join(f"{changes[change]} {change}" for change in ("new", "updated", "unchanged") if changes[change])
+        yield from grid([[on.clean(cell) for cell in row] for row in rows])
+    changes = Counter[str](each.change for each in done.attempts)
+    said = ", ".join(f"{changes[change]} {change}" for change in CHANGES if changes[change])
     yield f"{len(done.attempts)} attempts{f' ({said})' if said else ''}, {len(done.refused)} refused"
 
 
@@ -96,11 +98,20 @@ def _attempts(found: list[Imported]) -> Iterator[list[str]]:
 
 
 def _agents(found: list[Imported]) -> Iterator[list[str]]:
-    """Yield a row for each agent: its tasks, its attempts, and how they ended."""
-    statuses = sorted({each.record.status for each in found})
-    yield ["agent", "tasks", "attempts", *(status.value.replace("_", " ") for status in statuses)]
+    """Yield a row for each agent: its tasks, its attempts, and how many left a patch, ended otherwise, or do not count."""
+    yield ["agent", "tasks", "attempts", "new", "patch", "no patch", "budget or time over", "failed"]
     for agent in sorted({each.record.agent for each in found}):
-        records = [each.record for each in found if each.record.agent == agent]
-        ended = Counter(record.status for record in records)
-        tasks = len({record.task for record in records})
-        yield [agent, str(tasks), str(len(records)), *(str(ended[status] or "-") for status in statuses)]
+        own = [each for each in found if each.record.agent == agent]
+        ended = Counter(_ending(each.record) for each in own)
+        new, tasks = sum(each.change == "new" for each in own), len({each.record.task for each in own})
+        yield [agent, *map(str, (tasks, len(own), new)), *(str(ended[kind] or "-") for kind in ("patch", "none", "over", "failed"))]
+
+
+def _ending(record: AttemptRecord) -> str:
+    from pytest_isobench.models.agent import AgentStatus
+
+    if not record.final:
+        return "failed"
+    if record.status in (AgentStatus.OUT_OF_BUDGET, AgentStatus.OUT_OF_TIME):
+        return "over"
+    return "patch" if record.patch_digest else "none"

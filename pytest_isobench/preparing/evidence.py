@@ -41,7 +41,8 @@ def judge(run: OriginalRun, account: Account | None, *, changed: bool) -> Judged
     if error := words(run.journal.get("error")):
         return Judged(_failure(error), (error,))
     if said in STEPS or (account and account.end is End.OUT_OF_BUDGET):
-        return Judged(AgentStatus.OUT_OF_BUDGET, reasons or ("the journal says that it used up its steps",))
+        also = f", and it ran for all of its time, {run.seconds:.0f} s" if _is_out_of_time(run) else ""
+        return Judged(AgentStatus.OUT_OF_BUDGET, reasons or (f"the journal says that it used up its steps{also}",))
     if said in TIME or _is_out_of_time(run):
         return Judged(AgentStatus.OUT_OF_TIME, (f"ran for {run.seconds:.0f} s",))
     if account and account.end is End.API_FAILURE:

@@ -19,7 +19,7 @@ from pytest_isobench.errors import IsobenchError
 from pytest_isobench.models.agent import AttemptRecord, Excluded
 from pytest_isobench.models.preparing import Refused
 from pytest_isobench.preparing.evidence import account_of, judge
-from pytest_isobench.preparing.original import PATCH, TRAJECTORY, OriginalRun, find_runs
+from pytest_isobench.preparing.original import DEFAULT, PATCH, TRAJECTORY, OriginalRun, find_runs
 from pytest_isobench.redaction import redact
 
 SHORT = 8
@@ -100,9 +100,9 @@ def _read(run: OriginalRun, stubs: Sequence[Stub], agent: str | None) -> Iterato
             reasons=(*map(redact, judged.reasons), *_remarks(parsed)),
             driver=run.driver,
             program=_program(run),
-            model=run.model,
+            model="" if run.model == DEFAULT else run.model,
             models=account.models if account else (),
-            session=account.session if account else "",
+            session=account.session if account else _session(run),
             **({"usage": account.usage, "steps": account.steps} if account else {}),
             seconds=run.seconds,
             first_edit=run.first_edit,
@@ -151,6 +151,12 @@ def _program(run: OriginalRun) -> str:
     """Return the version that the program printed first, as Codex does."""
     first = run.output("stderr")[:200].split("\n")[0].strip()
     return first if re.search(r"\bv?\d+\.\d+\.\d+", first) and len(first) < 80 else ""
+
+
+def _session(run: OriginalRun) -> str:
+    """Return the name of the session that Codex prints at its start."""
+    found = re.search(r"^session id: ([0-9a-f-]{36})$", run.output("stderr")[:4000], re.MULTILINE)
+    return found[1] if found else ""
 
 
 class _Numbered:

@@ -25,6 +25,8 @@ MARKS = frozenset({JOURNAL, SUMMARY, PROMPT, PATCH, PREDICTION})
 """Files one of which makes a folder an item."""
 LIMIT = 256 * 2**20
 """Bytes of one file that are read."""
+DEFAULT = "default"
+"""How the original calls the model that the program chose itself."""
 MISSPELT = {"sglan": "sglang"}
 DRIVERS = {"claude_code": "claude_code", "codex": "codex", "codex_cli": "codex", "trae": "trae", "openhands": "openhands"}
 """The driver of each of its agents."""
@@ -92,7 +94,7 @@ class OriginalRun:
         if not agent:
             raise ValueError("nothing says which agent it was; name it with --agent")
         model = slug(self.model)
-        return readable(f"{agent}_{model}" if model and model != "default" else agent)
+        return readable(f"{agent}_{model}" if model and model != DEFAULT else agent)
 
     @property
     def driver(self) -> str:
