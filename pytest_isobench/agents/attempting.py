@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -238,16 +236,7 @@ class Attempting:
     @cached_property
     def program(self) -> str:
         """What the program says of its version."""
-        command = () if isinstance(self._driver, Model) else self._driver.version(self._spec)
-        if not command:
-            return ""
-        with tempfile.TemporaryDirectory() as home:
-            environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": home, "LANG": "C.UTF-8"}
-            try:
-                done = subprocess.run(command, env=environment, cwd=home, capture_output=True, text=True, timeout=60, check=False)
-            except (OSError, subprocess.SubprocessError):
-                return ""
-        return (done.stdout.strip() or done.stderr.strip()).split("\n")[0][:200]
+        return "" if isinstance(self._driver, Model) else programs.version(self._driver.version(self._spec))
 
     def kept(self, tried: Try) -> dict[str, bytes]:
         """Return the files that are kept beside the patch, without secrets."""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pytest_isobench.errors import UsageError
 from pytest_isobench.sandboxes.interpreter import SYSTEM, needs
+
+PATIENCE = 60.0
+"""Seconds in which a program says its version."""
 
 
 def locate(command: str) -> Path:
@@ -17,6 +22,19 @@ def locate(command: str) -> Path:
     if found is None:
         raise UsageError(f"the program {command!r} is not installed, or not on PATH: install it, or name it under 'command'")
     return Path(found).absolute()
+
+
+def version(command: Sequence[str]) -> str:
+    """Return the first line that a program prints when it is asked for its version; empty when there is no way to ask, or no answer."""
+    if not command:
+        return ""
+    with tempfile.TemporaryDirectory() as home:
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": home, "LANG": "C.UTF-8"}
+        try:
+            done = subprocess.run(command, env=environment, cwd=home, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        except (OSError, ValueError, subprocess.SubprocessError):
+            return ""
+    return (done.stdout.strip() or done.stderr.strip()).split("\n")[0][:200]
 
 
 def folders(program: Path, further: Iterable[str] = ()) -> tuple[Path, ...]:

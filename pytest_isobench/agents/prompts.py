@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_isobench.dataset import templates
+from pytest_isobench.dataset.stubs import Stub
 from pytest_isobench.errors import TaskError, UsageError
 from pytest_isobench.models.task import Task
 
@@ -72,6 +74,16 @@ def workload_source(task: Task, folder: Path) -> str | None:
 def texts_of(task: Task, targets: Sequence[str] = ()) -> tuple[str, ...]:
     """Return what a prompt says of a task alone, and what another task's prompt must therefore not say."""
     return (_statement(task), *task.brief.hints, *targets)
+
+
+def briefs_of(stubs: Iterable[Stub]) -> dict[str, tuple[str, ...]]:
+    """Return `texts_of` each task, by id; of the records that can be read."""
+    briefs = {}
+    for stub in stubs:
+        with suppress(TaskError):
+            task = stub.load()
+            briefs[task.id] = texts_of(task, task.contract.files if task.contract else ())
+    return briefs
 
 
 def own_texts(task: Task, targets: Sequence[str] = ()) -> tuple[str, ...]:

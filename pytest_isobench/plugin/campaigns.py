@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,6 @@ from pytest_isobench.errors import (
     IsobenchError,
     NoPatchError,
     NotEvaluableError,
-    TaskError,
     UsageError,
 )
 from pytest_isobench.measuring.campaign import Entrant, run_campaign
@@ -113,14 +112,9 @@ class Campaigns:
     @cached_property
     def _briefs(self) -> dict[str, tuple[str, ...]]:
         """What the prompts of this session's tasks say of them alone."""
-        from pytest_isobench.agents.prompts import texts_of
+        from pytest_isobench.agents.prompts import briefs_of
 
-        briefs = {}
-        for stub in self._run.all_stubs():
-            with suppress(TaskError):
-                task = stub.load()
-                briefs[task.id] = texts_of(task, task.contract.files if task.contract else ())
-        return briefs
+        return briefs_of(self._run.all_stubs())
 
     def result(self, case: Case, companions: Sequence[Case]) -> Result:
         """Return the result of a case, measured together with its companions, the other selected cases of its task.

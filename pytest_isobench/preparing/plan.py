@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from pytest_isobench.agents.base import Assignment
+from pytest_isobench.agents.prompts import briefs_of
 from pytest_isobench.dataset.cache import Cache
 from pytest_isobench.dataset.commits import CommitList, Listed, same_commit
 from pytest_isobench.dataset.readers import read_stubs
@@ -29,6 +30,9 @@ SHORT = 12
 """Characters of a base in an item's id."""
 LIMIT = 256 * 2**20
 """Bytes of the largest plan."""
+
+Texts = Callable[[], Mapping[str, tuple[str, ...]]]
+"""Tells, by id, what tasks' prompts say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +67,10 @@ def make_plan(files: Iterable[Path], scope: Scope, attempts: int, commits: Commi
     """
     planned = Planned()
     stubs = list(_stubs(files, planned))
-    if commits is not None:
-        stubs = list(_chosen(stubs, commits, planned))
-    for stub in stubs:
+    texts = cache(partial(briefs_of, stubs))
+    for stub in stubs if commits is None else _chosen(stubs, commits, planned):
         lines = commits.of(stub) if commits else []
-        _add(planned, stub.id, partial(_todos, stub, scope, range(attempts), lines))
+        _add(planned, stub.id, partial(_todos, stub, scope, range(attempts), texts, lines))
     planned.todos.sort(key=lambda todo: (todo.item.task, todo.item.agent, todo.item.attempt))
     return planned
 
@@ -77,8 +80,9 @@ def join(plan: Plan, scope: Scope) -> Planned:
     planned = Planned()
     files = sorted({item.file for item in plan.items})
     stubs = {(file, stub.id): stub for file in files for stub in _stubs([scope.home / file], planned)}
+    texts = cache(partial(briefs_of, stubs.values()))
     for item in plan.items:
-        _add(planned, item.id, partial(_joined, item, stubs.get((item.file, item.task)), scope))
+        _add(planned, item.id, partial(_joined, item, stubs.get((item.file, item.task)), scope, texts))
     return planned
 
 
@@ -141,7 +145,7 @@ def _add(planned: Planned, name: str, make: Callable[[], Iterable[Todo]]) -> Non
         planned.refuse(name, error)
 
 
-def _todos(stub: Stub, scope: Scope, attempts: Iterable[int], lines: Sequence[Listed] = ()) -> list[Todo]:
+def _todos(stub: Stub, scope: Scope, attempts: Iterable[int], texts: Texts, lines: Sequence[Listed] = ()) -> list[Todo]:
     task, folder = stub.load(), stub.path.parent
     source = make_source(task, folder, scope.cache)
     base, human = _base(task, source), _human(task, source)
@@ -149,9 +153,13 @@ def _todos(stub: Stub, scope: Scope, attempts: Iterable[int], lines: Sequence[Li
         _check_base(source, base, lines)
     file = Path(os.path.relpath(stub.path.absolute(), scope.home.absolute())).as_posix()
     todos = []
+
+    def others() -> dict[str, tuple[str, ...]]:
+        return {name: said for name, said in texts().items() if name != task.id}
+
     for maker in scope.makers.values():
         for attempt in attempts:
-            assignment = Assignment(task=task, attempt=attempt, source=source, folder=folder)
+            assignment = Assignment(task=task, attempt=attempt, source=source, folder=folder, others=others)
             item = PlanItem(
                 id=f"{task.id}@{base[:SHORT]}:{maker.name}:{attempt}",
                 task=task.id,
@@ -166,13 +174,13 @@ def _todos(stub: Stub, scope: Scope, attempts: Iterable[int], lines: Sequence[Li
     return todos
 
 
-def _joined(item: PlanItem, stub: Stub | None, scope: Scope) -> list[Todo]:
+def _joined(item: PlanItem, stub: Stub | None, scope: Scope, texts: Texts) -> list[Todo]:
     if item.agent not in scope.makers:
         raise UsageError(f"the plan names the agent {item.agent!r}, and --agent does not")
     if stub is None:
         raise UsageError(f"{item.file} has no task {item.task!r} any more; plan again")
     only = replace(scope, makers={item.agent: scope.makers[item.agent]})
-    todos = _todos(stub, only, [item.attempt])
+    todos = _todos(stub, only, [item.attempt], texts)
     found = todos[0].item
     if changed := [name for name in ("base", "human", "key") if getattr(found, name) != getattr(item, name)]:
         what = {"base": "the base", "human": "the human's commit", "key": "task, agent or prompt"}[changed[0]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,8 +158,7 @@ class _Run:
         try:
             record = todo.maker.make(todo.assignment, progress=lambda progress: self._watch(item, progress), stop=self.stop)
         except Exception as error:  # whatever it is, it takes no neighbour with it
-            reason = str(error) if isinstance(error, IsobenchError) else f"{type(error).__name__}: {error}"
-            return _summary(todo, "failed", None, reason, self.clock() - begin)
+            return _summary(todo, "failed", None, _reason(error), self.clock() - begin)
         self._spent(item, record.usage.usd)
         return _summary(todo, "made", record, "; ".join(record.reasons), self.clock() - begin)
 
@@ -175,6 +175,13 @@ class _Run:
         with self.lock:
             now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
             self.journal.append({"entry": entry, "at": now, **facts})
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, IsobenchError):
+        return str(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(frame.filename).name}:{frame.lineno}: {error}"
 
 
 def _summary(todo: Todo, state: State, record: AttemptRecord | None, reason: str, seconds: float = 0.0) -> ItemSummary:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -158,7 +159,7 @@ def _below(mount: Mount, group: str) -> Path:
 
 def _usable(hierarchy: Hierarchy) -> bool:
     """Try to make a group with limits and to start a process in it."""
-    group = hierarchy.folder / f"isobench-probe-{os.getpid()}"
+    group = hierarchy.folder / f"isobench-probe-{os.getpid()}-{threading.get_ident()}"
     try:
         group.mkdir()
         _limit(group, hierarchy, Resources(), (), 0)
@@ -203,6 +204,8 @@ def _write_if_there(path: Path, text: str) -> None:
 
 def _members(group: Path) -> list[int]:
     try:
-        return [int(line) for line in (group / "cgroup.procs").read_text().split()]
+        pids = map(int, (group / "cgroup.procs").read_text().split())
+        # One that is just ending, or lives beyond our namespace, is listed as 0: to kill that is to kill our own process group.
+        return [pid for pid in pids if pid > 0]
     except OSError:
         return []

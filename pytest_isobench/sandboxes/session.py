@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -142,8 +143,9 @@ def _sweep(users: frozenset[int]) -> None:
     """Remove what the session's users left in the folders that everybody may write to."""
     for place in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108 - where any program may leave files
         for entry in Path(place).glob("*"):
-            if entry.lstat().st_uid in users:
-                remove(entry)
+            with suppress(FileNotFoundError):  # whose owner has removed it meanwhile
+                if entry.lstat().st_uid in users:
+                    remove(entry)
 
 
 def _kill(pid: int) -> None:

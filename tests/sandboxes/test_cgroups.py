@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,14 @@ def test_dissolving_kills_what_is_inside_even_frozen() -> None:
         assert process.wait(timeout=10) == -9
     assert [group for group in groups if group.exists()] == []
     cgroups.dissolve(groups)
+
+
+def test_a_member_that_is_just_ending_is_nobody_to_kill(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.procs").write_text("0\n")
+    assert cgroups._members(tmp_path) == []
+
+
+def test_probes_of_several_threads_leave_each_other_alone() -> None:
+    own = cgroups.find()
+    with ThreadPoolExecutor(4) as threads:
+        assert [*threads.map(lambda _: cgroups.find(), range(8))] == [own] * 8
