@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +15,8 @@ from pytest_isobench.agents.looking import cleaned, line_digest
 from pytest_isobench.agents.objects import blob_hash, commit_hash, git_objects, read
 from pytest_isobench.agents.shingles import tells
 from pytest_isobench.agents.worktree import paths
-from pytest_isobench.dataset.patches import apply_command, parse_patch
+from pytest_isobench.dataset.git import run_plumbing
+from pytest_isobench.dataset.patches import parse_patch
 from pytest_isobench.dataset.sources.git import GitVersions
 from pytest_isobench.dataset.versions import Version, VersionSource
 from pytest_isobench.errors import SourceError
@@ -26,6 +26,8 @@ VARIABLES = frozenset(
     {"PATH", "HOME", "TMPDIR", "LANG", "LC_CTYPE", "PWD", "OLDPWD", "SHLVL", "_", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}
 )
 """Variables that every process of a sandbox has."""
+TIMEOUT = 120.0
+"""Seconds that git may take."""
 LINES = 20_000
 """Lines of the human's version that are looked for."""
 
@@ -149,10 +151,13 @@ def _patched(tree: Path, text: str) -> dict[str, bytes]:
                 before[name] = content
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(tree / name, folder / name, follow_symlinks=False)
-        command = apply_command(strip=patch.strip)
-        applied = subprocess.run(command, cwd=folder, input=patch.data, capture_output=True, check=False)
+        with tempfile.TemporaryFile() as diff:
+            diff.write(patch.data)
+            diff.seek(0)
+            options = (f"-p{patch.strip}", "--whitespace=nowarn", "-")
+            applied = run_plumbing("--git-dir=/dev/null", "apply", *options, folder=folder, stdin=diff, timeout=TIMEOUT)
         if applied.returncode:
-            raise SourceError(f"the human's patch does not apply to its base version:\n{applied.stderr.decode(errors='replace')}")
+            raise SourceError(f"the human's patch does not apply to its base version:\n{applied.tail()}")
         return {name: content for name in patch.files if (content := read(folder / name)) is not None and content != before.get(name)}
 
 
