@@ -102,6 +102,7 @@ def expect(
     base, human = source.baseline(), source.human()
     blobs, objects, tree = git_objects(base.tree)
     changed = {name: content for name, content in changed_files(base, human).items() if blob_hash(content) not in objects}
+    telling = {name: content for name, content in changed.items() if any(map(tells, _lines(content)))}
     commit = commit_hash(tree)
     return Expected(
         commit=commit,
@@ -110,8 +111,8 @@ def expect(
         blobs=blobs,
         built=bool(task.environment.install),
         human_commit=source.human_commit() if isinstance(source, GitVersions) else None,
-        human_blobs={blob_hash(content): name for name, content in changed.items()},
-        human_files={identity(content): name for name, content in changed.items() if any(map(tells, _lines(content)))},
+        human_blobs={blob_hash(content): name for name, content in telling.items()},
+        human_files={identity(content): name for name, content in telling.items()},
         human_lines=frozenset(islice(_new_lines(base, changed), LINES)),
         package=_package(task),
         task_files=identities(task_files),
@@ -120,6 +121,11 @@ def expect(
         hosts=tuple(hosts),
         network=network,
     )
+
+
+def files_of(task: Task, path: Path) -> list[Path]:
+    """Return the files that a task is written down in: the task file, and the workload's."""
+    return [path, *(path.parent / name for name in (task.workload.file,) if name)]
 
 
 def changed_files(base: Version, human: Version) -> dict[str, bytes]:

@@ -20,7 +20,7 @@ LETTERS, TOKENS = 20, 4
 """Of a line of code that nobody writes by coincidence: letters apart from blanks, and different names and numbers among them."""
 DIFF_LETTERS = 12
 """Of a line that stands in a prompt with the sign that it has in the diff."""
-WORDS, WORD_LETTERS = 6, 24
+WORDS, WORD_LETTERS = 6, 20
 """Of a row of words that nobody writes by coincidence: how many, and their letters."""
 TITLE_WORDS = 4
 """Words of a paragraph that is shorter and must be found as a whole."""

@@ -94,10 +94,9 @@ def _prompt(stub: Stub, task: Task, source: VersionSource, project: Project) -> 
 
 
 def _work_tree(stub: Stub, task: Task, source: VersionSource, project: Project) -> tuple[Leak, ...]:
-    from pytest_isobench.agents.expected import expect
+    from pytest_isobench.agents.expected import expect, files_of
     from pytest_isobench.agents.leaks import leaks_in
 
-    named = [stub.path.parent / name for name in (task.workload.file,) if name]
     attempts = project.patches.glob(f"*/{task.id}.*.diff")
-    expected = expect(task, source, task_files=[*project.files, *named], attempts=attempts)
+    expected = expect(task, source, task_files=[*project.files, *files_of(task, stub.path)], attempts=attempts)
     return leaks_in(project.provider, task, source, expected)

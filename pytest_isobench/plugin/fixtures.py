@@ -100,11 +100,11 @@ def isobench_leaks(
     human's version, or may. `assert isobench_leaks() == ()` keeps a task fair."""
 
     def look() -> tuple[Leak, ...]:
-        from pytest_isobench.agents.expected import expect
+        from pytest_isobench.agents.expected import expect, files_of
         from pytest_isobench.agents.leaks import leaks_in
 
         with plain_errors():
-            expected = expect(isobench_task, isobench_source, task_files=[isobench_case.stub.path])
+            expected = expect(isobench_task, isobench_source, task_files=files_of(isobench_task, isobench_case.stub.path))
             return leaks_in(isobench_sandbox, isobench_task, isobench_source, expected)
 
     return look
