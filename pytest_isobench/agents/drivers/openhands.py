@@ -56,11 +56,11 @@ class OpenHands:
         """Return what the events and the state of the conversation say."""
         events = lines(output.stdout)
         session, state = _state(output)
-        metrics = list(objects(dig(state, "stats", "usage_to_metrics")))
+        metrics = [one for one in objects(dig(state, "stats", "usage_to_metrics")) if _is_used(one)]
         answers = {words(event.get("llm_response_id")) for event in events if event.get("source") == "agent"} - {""}
         return replace(
             _judge(events, state, output, answered=bool(answers)),
-            models=names(one.get("model_name") for one in metrics if count(dig(one, "accumulated_token_usage", "prompt_tokens"))),
+            models=names(one.get("model_name") for one in metrics),
             session=session,
             usage=spent(map(_usage, metrics), _cost(metrics)),
             steps=len(answers) if events else None,
@@ -108,6 +108,11 @@ def _failure(code: str, detail: str, *, answered: bool) -> Account:
 def _last_words(events: list[Line]) -> str:
     said = [words(dig(event, "action", "message")) for event in events if event.get("source") == "agent"]
     return next(filter(None, reversed(said)), "")
+
+
+def _is_used(metrics: Line) -> bool:
+    """Tell whether something was counted: a program that was stopped leaves its counts at nothing."""
+    return bool(count(dig(metrics, "accumulated_token_usage", "prompt_tokens")))
 
 
 def _usage(metrics: Line) -> Usage:

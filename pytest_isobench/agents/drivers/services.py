@@ -33,8 +33,10 @@ SERVICES = {
 }
 KEYS = tuple(service.key for service in SERVICES.values())
 ENVIRONMENT = tuple(name for service in SERVICES.values() for name in (service.key, *service.bases))
-OFFLINE = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-"""litellm looks up prices on the net when it is imported, unless it is told not to."""
+OUTSPOKEN = {"PYTHONUNBUFFERED": "1"}
+"""Without it, what a program of Python has printed is lost when it is stopped."""
+OFFLINE = {**OUTSPOKEN, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+"""For programs with litellm, which looks up prices on the net when it is imported unless it is told not to."""
 
 _STATUS = re.compile(r"(?:[Ee]rror code|[Ss]tatus(?: code)?)\W{1,3}([45]\d\d)\b")
 _NAME = re.compile(r"(?:[a-z]\w*\.)*([A-Z]\w*(?:Error|Timeout|Reached|Refusal))\b")

@@ -14,7 +14,7 @@ from pydantic import Field
 from pytest_isobench.agents.drivers.base import HOME, TREE, Account, Call, End, Job, Output
 from pytest_isobench.agents.drivers.calling import options_of, variables_of
 from pytest_isobench.agents.drivers.reading import Line, count, dig, names, objects, record, spent, total, unfinished, words
-from pytest_isobench.agents.drivers.services import ENVIRONMENT, KEYS, failure, hosts_of
+from pytest_isobench.agents.drivers.services import ENVIRONMENT, KEYS, OUTSPOKEN, failure, hosts_of
 from pytest_isobench.errors import UsageError
 from pytest_isobench.models.agent import AgentSpec, Usage
 from pytest_isobench.models.base import Record
@@ -61,7 +61,7 @@ class Trae:
         written = _given(Path(own), variables) if own else _configuration(job.spec, options)
         return Call(
             argv=(*_program(job.spec, python), "run", *_arguments(job.spec, options), *job.spec.arguments),
-            variables=variables,
+            variables={**OUTSPOKEN, **variables},
             files={_PROMPT: job.prompt, _CONFIGURATION: yaml.safe_dump(written)},
             collect=(_TRAJECTORY,),
             hosts=hosts_of(variables),
@@ -76,7 +76,7 @@ class Trae:
         data = output.files.get(_TRAJECTORY, b"")
         found = record(data.decode("utf-8", "replace")) or {}
         answers = [answer for one in objects(found.get("llm_interactions")) if isinstance(answer := one.get("response"), dict)]
-        apart = found.get("provider") in _APART
+        apart = words(found.get("provider")) in _APART
         return replace(
             _judge(found, answers, output),
             models=names(answer.get("model") for answer in answers),

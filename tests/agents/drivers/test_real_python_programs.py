@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,14 @@ def program(name: str) -> Path:
     return found.absolute()
 
 
+def texts(value: Any) -> Iterator[str]:
+    """Yield all texts in a request, which may begin with examples that are none of the prompt."""
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from texts(inner)
+
+
 def whole(name: str) -> list[Step]:
     return [ENDING[name]] if name == "aider" else [LOOK, EDIT, ENDING[name]]
 
@@ -116,9 +124,9 @@ def test_a_whole_run(name: str, play: Play) -> None:
     assert usage.input_tokens == 120 * played.account.steps
     assert usage.output_tokens == 10 * played.account.steps
     assert usage.cached_tokens == (None if name == "aider" else 20 * played.account.steps)
-    assert PROMPT in played.requests[0].prompt
+    assert any(PROMPT in text for text in texts(played.requests[0].body))
     assert {request.key for request in played.requests} == {KEY}
-    assert played.left <= {"work.py", ".git"}, "nothing else is left in the work tree"
+    assert played.left <= {"work.py", ".git", ".aider.tags.cache.v4"}, "nothing else is left in the work tree"
     assert played.account.trajectory
 
 
@@ -160,7 +168,7 @@ def test_its_time_is_over(name: str, play: Play) -> None:
     played = play(name, Case([LOOK, EDIT], [Fault("hang", None, after=2)], stop_after=3))
     assert (played.account.end, played.account.retry, played.edited) == (End.UNKNOWN, False, True), played.account.reason
     assert (played.account.steps or 0) >= 1
-    assert played.account.usage != Usage()
+    assert played.account.usage != Usage() or name == "openhands", "which counts at its end"
 
 
 def test_trae_insists_on_a_patch(play: Play) -> None:
