@@ -55,7 +55,7 @@ def test_schemas_are_json(name: str) -> None:
     schema = schema_of(name)
     assert json.loads(json.dumps(schema)) == schema
     assert schema["$id"] == f"urn:pytest-isobench:{name}:1"
-    assert schema["title"] == name.capitalize()
+    assert schema["title"] == RECORDS[name][0].__name__
     assert schema["additionalProperties"] is False
 
 
