@@ -41,7 +41,7 @@ class Options(Record):
 
     base_url: str | None = Field(None, description="The service; by default OPENAI_BASE_URL, else OpenAI's own.")
     max_tokens: int | None = Field(None, gt=0, description="Tokens of the answer, reasoning included; by default the service's own limit.")
-    temperature: float | None = Field(None, ge=0, le=2)
+    temperature: float | None = Field(None, ge=0, le=2, description="By default the service's own, which some models insist on.")
     reasoning_effort: str | None = Field(None, pattern=r"^\w+$", description="As the model knows it: low, medium, high.")
     context_kb: int = Field(200, gt=0, description="kB of code that the model is shown at most.")
 

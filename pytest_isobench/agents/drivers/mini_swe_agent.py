@@ -30,7 +30,7 @@ class Options(Record):
 
     config: str = Field("mini.yaml", description="Its configuration, by name or path, that the prompt and the limits are added to.")
     request_retries: int = Field(5, ge=0, le=100, description="Further tries of one request, a minute in all, before the attempt fails.")
-    temperature: float | None = Field(None, ge=0, le=2)
+    temperature: float | None = Field(None, ge=0, le=2, description="By default the service's own, which some models insist on.")
 
 
 class MiniSweAgent:

@@ -35,9 +35,9 @@ class Options(Record):
 
     provider: str = Field("openai", pattern=r"^[a-z]+$", description="The model's service: openai, anthropic, openrouter, google.")
     max_tokens: int = Field(16384, gt=0, description="Tokens of one answer.")
-    temperature: float = Field(1.0, ge=0, le=2)
-    top_p: float = Field(1.0, gt=0, le=1)
-    top_k: int = Field(0, ge=0)
+    temperature: float = Field(1.0, ge=0, le=2, description="Of the model; TRAE always sends one.")
+    top_p: float = Field(1.0, gt=0, le=1, description="Of the model; TRAE always sends one.")
+    top_k: int = Field(0, ge=0, description="Of the model, for services that know it.")
     request_retries: int = Field(4, ge=0, le=100, description="Further tries of one request, each after 3 to 30 seconds.")
     must_patch: bool = Field(False, description="Whether TRAE takes no end for an answer while its diff is empty.")
 
