@@ -14,11 +14,10 @@ from pydantic import Field
 from pytest_isobench.agents.drivers.base import Account, End, Job
 from pytest_isobench.agents.drivers.calling import host_of, options_of, variables_of
 from pytest_isobench.agents.drivers.edits import EditError, diff, parse
-from pytest_isobench.agents.drivers.reading import Line, count, dig, names, objects, record, words
-from pytest_isobench.agents.drivers.services import SERVICES, failure
+from pytest_isobench.agents.drivers.reading import Line, dig, names, objects, record, words
+from pytest_isobench.agents.drivers.services import SERVICES, chat_usage, failure
 from pytest_isobench.agents.drivers.texts import shown, text_of
 from pytest_isobench.errors import MissingExtraError, UsageError
-from pytest_isobench.models.agent import Usage
 from pytest_isobench.models.base import Record
 
 FORM = """\
@@ -71,7 +70,7 @@ class Llm:
             account,
             models=names([answer.get("model")]),
             session=words(answer.get("id")),
-            usage=_usage(answer.get("usage")),
+            usage=chat_usage(answer.get("usage")),
             steps=1,
             trajectory={"question.json": json.dumps(question, ensure_ascii=False, indent=1).encode("utf-8", "replace"),
                         "answer.json": said.encode("utf-8", "replace")},
@@ -128,12 +127,3 @@ def _judge(answer: Line, tree: Path) -> tuple[str, Account]:
     except EditError as error:
         return "", Account(end=End.FINISHED, reason=str(error))
     return patch, Account(end=End.FINISHED, reason="" if patch else "the answer holds no edit" if not edits else "the edits change nothing")
-
-
-def _usage(value: object) -> Usage:
-    return Usage(
-        input_tokens=count(dig(value, "prompt_tokens")),
-        cached_tokens=count(dig(value, "prompt_tokens_details", "cached_tokens")),
-        output_tokens=count(dig(value, "completion_tokens")),
-        reasoning_tokens=count(dig(value, "completion_tokens_details", "reasoning_tokens")),
-    )
