@@ -11,7 +11,8 @@ SHORTEST = 6
 HIDDEN = "***"
 
 _NAME = re.compile(r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|APIKEY|KEY)(_|$)", re.IGNORECASE)
-_LOGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s/@'\"]+@", re.IGNORECASE)
+_LOGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]{0,30}://)[^\s/@'\"]{1,4096}@", re.IGNORECASE)
+"""Bounded, since a word of a megabyte would take minutes else."""
 _KNOWN = re.compile(r"\b(hf_[A-Za-z0-9]{20,}|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|sk-[A-Za-z0-9_-]{20,}|AKIA[A-Z0-9]{16})")
 """What tokens of well-known services look like."""
 
@@ -23,7 +24,7 @@ def is_secret_name(name: str) -> bool:
 
 def redact(text: str, variables: Mapping[str, str] = os.environ) -> str:
     """Return a text without the secrets that the variables hold, logins in URLs, and what looks like a well-known token."""
-    for value in _values(variables):
+    for value in secret_values(variables):
         text = text.replace(value, HIDDEN)
     return _KNOWN.sub(HIDDEN, _LOGIN.sub(rf"\g<scheme>{HIDDEN}@", text))
 
@@ -33,7 +34,7 @@ def holds_secret(text: str, variables: Mapping[str, str] = os.environ) -> bool:
     return redact(text, variables) != text
 
 
-def _values(variables: Mapping[str, str]) -> list[str]:
+def secret_values(variables: Mapping[str, str]) -> list[str]:
     """Return the secrets, the longest first: one may be a part of another."""
     values = {value for name, value in variables.items() if is_secret_name(name) and len(value) >= SHORTEST}
     return sorted(values, key=len, reverse=True)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 
-pytest_plugins = ["pytester", "containers.engine"]
+pytest_plugins = ["pytester", "containers.engine", "llm_server.fixture"]
+
+# what tests start would compile the package anew each time
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # whoever measures need not have what the tests need, although pytest loads this file
 if importlib.util.find_spec("hypothesis"):

@@ -25,11 +25,14 @@ from pytest_isobench.agents.fake import replacement
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(page for page in DOCS.rglob("*.md") if page.parent.name not in ("reference", "decisions"))]
+README = ROOT / "README.md"
+PAGES = [README, *sorted(page for page in DOCS.rglob("*.md") if page.parent.name not in ("reference", "decisions"))]
 
 BLOCK = re.compile(r"(?:^<!-- (?P<note>[^\n]*) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"# (?P<name>[\w./-]+)\n")
 UNNAMED = {"console", "json", "text", ""}
+OPTIONS = ("-p no:cacheprovider", "-p no:hypothesispytest", "-p no:anyio")
+"""Of pytest in the commands: they leave nothing behind, and load no plugin that has nothing to do with them."""
 
 TUTORIAL = DOCS / "tutorial.md"
 
@@ -80,22 +83,22 @@ def commands(block: Block) -> Iterator[Command]:
         yield Command(line, [text for text in printed if text.strip()], int(status[1]) if status and number == len(parts) else 0)
 
 
-def play(page: Path, folder: Path, variables: dict[str, str]) -> list[str]:
-    """Play a page's examples in a folder; what was not as the page says."""
+def play(page: Path, folder: Path, *options: str) -> list[str]:
+    """Play a page's examples in a folder, with further options for pytest; what was not as the page says."""
     wrong: list[str] = []
     for block in blocks(page):
         if block.name:
             write(block, folder)
         if block.language == "console" and "network" not in block.note:
             for command in commands(block):
-                wrong += faults(command, folder, variables)
+                wrong += faults(command, folder, " ".join([*OPTIONS, *options]))
     return wrong
 
 
-def faults(command: Command, folder: Path, variables: dict[str, str]) -> Iterator[str]:
+def faults(command: Command, folder: Path, options: str) -> Iterator[str]:
     """Run a command and yield what was not as expected."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "COLUMNS": "120", "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    environment = {**os.environ, "PATH": path, "COLUMNS": "120", "PYTEST_ADDOPTS": options}
     for name in ("PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID"):
         environment.pop(name, None)
     ended = subprocess.run(["bash", "-c", command.line], cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -123,7 +126,11 @@ def plain(line: str) -> str:
 GENERATED = runpy.run_path(str(DOCS / "generate.py"))["pages"]()
 WRITTEN = [*PAGES, *sorted(DOCS.glob("*/*.md"))]
 EXAMPLES = [pytest.param(page, block, id=f"{page.stem}-{i}") for page in PAGES for i, block in enumerate(blocks(page), 1)]
-PLAYED = [page for page in PAGES if page != TUTORIAL and any(block.language == "console" for block in blocks(page))]
+PLAYED = [
+    pytest.param(page, id=page.stem, marks=() if page == README else pytest.mark.soak)
+    for page in PAGES
+    if page != TUTORIAL and any(block.language == "console" for block in blocks(page))
+]
 
 
 def stage(folder: Path) -> None:
@@ -141,22 +148,22 @@ def script(speed: float) -> str:
     return json.dumps({"speed": speed}) + "\n"
 
 
-@pytest.mark.parametrize("page", PLAYED, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PLAYED)
 def test_examples_run_with_the_fake_sandbox(page: Path, tmp_path: Path) -> None:
     stage(tmp_path)
-    wrong = play(page, tmp_path, {"PYTEST_ADDOPTS": "-p no:cacheprovider --isobench-sandbox=fake --isobench-seed=1"})
+    wrong = play(page, tmp_path, "--isobench-sandbox=fake", "--isobench-seed=1")
     assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.soak
 def test_the_tutorial_measures_what_it_says(tmp_path: Path) -> None:
-    wrong = play(TUTORIAL, tmp_path, {"PYTEST_ADDOPTS": "-p no:cacheprovider"})
+    wrong = play(TUTORIAL, tmp_path)
     assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize(("page", "block"), EXAMPLES)
 def test_every_block_is_a_file_or_commands(page: Path, block: Block) -> None:
-    if page.name == "README.md" and block.language == "bash":
+    if page == README and block.language == "bash":
         return  # the two commands, played by .ci/readme_commands
     assert block.name or block.language in UNNAMED
     if block.language == "json":
@@ -168,7 +175,7 @@ def test_every_block_is_a_file_or_commands(page: Path, block: Block) -> None:
 
 
 def test_readme_has_two_commands() -> None:
-    commands = [block.text.strip() for block in blocks(ROOT / "README.md") if block.language == "bash"]
+    commands = [block.text.strip() for block in blocks(README) if block.language == "bash"]
     assert len(commands) == 2
     assert not any("\n" in command for command in commands)
     assert [".[test]" in command for command in commands] == [False, True]

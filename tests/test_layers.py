@@ -37,6 +37,7 @@ PROGRAMS = {
     "agents.repository": set[str](),
     "agents.launching": set[str](),
     "agents.collecting": set[str](),
+    "agents.looking": set[str](),
 }
 """Programs that run alone, beside or inside of the candidate or in an image, and what they import beyond the standard library there."""
 HEAVY = {"docker", "git", "huggingface_hub", "jinja2", "modal", "numpy", "openai", "psutil", "pyarrow", "pynvml", "scipy"}

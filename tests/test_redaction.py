@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from pytest_isobench.redaction import holds_secret, is_secret_name, redact
@@ -33,3 +35,13 @@ def test_other_names(name: str) -> None:
 def test_redact(text: str, shown: str) -> None:
     assert redact(text, VARIABLES) == shown
     assert holds_secret(text, VARIABLES) == (text != shown)
+
+
+def test_long_words_take_no_longer_than_others() -> None:
+    word, text = "a" * 4_000_000, "a b " * 1_000_000
+    begin = time.process_time()
+    assert redact(text, {}) == text
+    spent = time.process_time() - begin
+    begin = time.process_time()
+    assert redact(word, {}) == word
+    assert time.process_time() - begin < 100 * spent

@@ -82,12 +82,13 @@ class Attempting:
 
     @cached_property
     def _base(self) -> BaseRepository:
-        return BaseRepository.of(self._version.tree, self._version.digest, Cache.default())
+        tree = self._assignment.source.base_tree()
+        return BaseRepository.of(tree.path, tree.digest, Cache.default())
 
     @cached_property
     def prompt(self) -> str:
         """What the agent is told. Raises `UsageError` when it gives the solution away."""
-        return checked_prompt(self._assignment, self._base, self._context.prompts).text
+        return checked_prompt(self._assignment, self._context.prompts).text
 
     @cached_property
     def key(self) -> str:

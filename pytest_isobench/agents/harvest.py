@@ -11,7 +11,7 @@ from pytest_isobench.dataset.droppings import exclude
 from pytest_isobench.dataset.patches import parse_patch
 from pytest_isobench.models.agent import Excluded
 from pytest_isobench.models.result import Finding
-from pytest_isobench.redaction import holds_secret
+from pytest_isobench.redaction import secret_values
 
 BUILT = "made by the task's install commands"
 
@@ -44,7 +44,7 @@ def harvest(changes: Iterable[Mapping[str, Any]], built: Iterable[str], base: Ba
     wanted = {path: _change(change) for path, change in found.items() if path not in skipped}
     kept, dropped = exclude(wanted, base.names)
     changed = base.after(kept)
-    secret = holds_secret(changed.diff, variables)
+    secret = any(value in changed.diff for value in secret_values(variables))
     finding = Finding(kind="secret_in_patch", severity="alarm", message="the patch holds a secret of whoever ran the agent; it is not kept")
     return Harvest(
         diff=None if secret else changed.diff,

@@ -19,6 +19,8 @@ def status_of(end: End, *, changed: bool, timed_out: bool, stopped: bool) -> Age
     """Return the status. `stopped` means that whoever runs it all has stopped it, `timed_out` that its time was over."""
     if stopped:
         return AgentStatus.INTERRUPTED
+    if end is End.API_FAILURE and not changed:
+        return AgentStatus.API_FAILURE
     if timed_out:
         return AgentStatus.OUT_OF_TIME
     if end in BY_END:

@@ -99,6 +99,6 @@ def read(file: Path) -> str:
         patch = read_patch(file)
     except OSError as error:
         raise NoPatchError(f"{file}: cannot be read: {error.strerror or error}") from error
-    if refused := [problem.message for problem in patch.problems if problem.severity == "refuse"]:
-        raise DoesNotApplyError(f"{file}: {'; '.join(refused)}")
+    if patch.objections:
+        raise DoesNotApplyError(f"{file}: {patch.objections}")
     return patch.text

@@ -9,6 +9,7 @@ from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 
+from pytest_isobench.agents.looking import cleaned
 from pytest_isobench.dataset.cache import walk
 from pytest_isobench.errors import UsageError
 from pytest_isobench.models.leak import Leak, LeakKind
@@ -19,14 +20,13 @@ LETTERS, TOKENS = 20, 4
 """Of a line of code that nobody writes by coincidence: letters apart from blanks, and different names and numbers among them."""
 DIFF_LETTERS = 12
 """Of a line that stands in a prompt with the sign that it has in the diff."""
-WORDS, WORD_LETTERS = 6, 24
+WORDS, WORD_LETTERS = 6, 20
 """Of a row of words that nobody writes by coincidence: how many, and their letters."""
 TITLE_WORDS = 4
 """Words of a paragraph that is shorter and must be found as a whole."""
 SHOWN = 20
 
 _HASH = re.compile(rf"(?<![0-9A-Za-z])[0-9a-f]{{{SHORTEST_HASH},40}}(?![0-9A-Za-z])", re.IGNORECASE)
-_MARKS = re.compile(r"^[\s>+*|-]+")
 _TOKEN = re.compile(r"[^\W_]+")
 _WORD = re.compile(r"\w(?:[\w./:'-]*\w)?")
 _PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)+")
@@ -71,11 +71,6 @@ def require_fair(task: str, leaks: Iterable[Leak]) -> None:
     """Raise `PromptLeakError` if there is any leak."""
     if found := tuple(leaks):
         raise PromptLeakError(task, found)
-
-
-def cleaned(line: str) -> str:
-    """Return a line without marks of diffs, lists and quotations before it, without backquotes, and with single blanks."""
-    return " ".join(_MARKS.sub("", line).replace("`", " ").split())
 
 
 def tells(line: str) -> bool:

@@ -20,7 +20,7 @@ from pytest_isobench.sandboxes.base import ExecResult, Needs, Sandbox, SandboxPr
 
 ARM = "agent"
 REPOSITORY = Path(repository.__file__)
-"""The program that makes the repository."""
+"""The program that makes the repository; `WorkTree.program` runs it and its like."""
 TIMEOUT = 600.0
 """Seconds that one of our own programs may take."""
 OUTPUT_LIMIT = 2**20

@@ -1,77 +1,60 @@
-"""`isobench doctor`: what this machine gives to a session."""
+"""`isobench doctor`: what this machine gives to a session, and what an agent could see in it."""
 
 from __future__ import annotations
 
 import argparse
-import fcntl
-import importlib.util
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+
+from pytest_isobench.cli.machine_checks import Check, examine
 
 NAME = "doctor"
-PYTHONS = ("3.11", "3.12", "3.13")
-ROOM = 2 * 2**30
-"""Bytes of free disk below which builds are likely to fail."""
-BUSY = 0.5
-"""Load per core from which measuring takes notably longer."""
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = commands.add_parser(
         NAME,
-        help="show what this machine gives: isolation, tools, cores, cache",
+        help="show what this machine gives: isolation, tools, cores, cache; and what an agent could see",
         description="Show how well patches are isolated here, and which tools, cores, GPUs and space there are. Nothing is changed "
-        "unless you say --clean. The exit status is 1 when something essential is missing.",
+        "unless you say --clean. With --leaks, make the work tree of each task as an agent gets it, look around in it, and read the "
+        "prompt: nothing there may tell of the human's version. The exit status is 1 when something essential is missing, or leaks.",
     )
     parser.add_argument("--clean", action="store_true", help="remove what killed runs left: folders, containers, remote sandboxes")
+    parser.add_argument(
+        "--leaks", metavar="FILE", nargs="*", type=Path, help="Look for leaks in the tasks of these files (default: isobench_tasks)"
+    )
+    parser.add_argument("--sandbox", metavar="NAME", default="local", help="Where to make the work trees for --leaks (default: local)")
     parser.set_defaults(run=run)
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the answer: `ok`, a `note` that limits what can be measured, or something essential that is `missing`."""
-
-    grade: Literal["ok", "note", "missing"]
-    subject: str
-    text: str
-
-
-MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "missing": ("MISSING", "red")}
+MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "missing": ("MISSING", "red"), "leak": ("LEAK", "red")}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print all checks, after cleaning up if asked to."""
+    """Print all checks, after cleaning up if asked to; or what leaks."""
     from pytest_isobench.cli.printing import paper
 
-    on, missing = paper(), 0
-    for check in (*(clean() if arguments.clean else ()), *examine()):
-        missing += check.grade == "missing"
+    on, bad = paper(), 0
+    for check in _checks(arguments):
+        bad += check.grade in ("missing", "leak")
         word, style = MARKS[check.grade]
         first, *more = on.wrapped(f"{check.subject}: {check.text}", 9)
         print(on.paint(f"{word:<8}", style), first.lstrip())
         for line in more:
             print(line)
-    return 1 if missing else 0
+    return 1 if bad else 0
 
 
-def examine() -> Iterator[Check]:
-    """Look at everything, the essential first."""
-    yield from _sandbox()
-    yield from _containers()
-    yield _git()
-    yield from _pythons()
-    yield from _cores()
-    yield from _machine()
-    yield from _cache()
-    yield from _leftovers()
+def _checks(arguments: argparse.Namespace) -> Iterator[Check]:
+    if arguments.clean:
+        yield from clean()
+    if arguments.leaks is None:
+        yield from examine()
+    else:
+        from pytest_isobench.cli.leak_checks import look_for_leaks
+
+        yield from look_for_leaks(arguments.leaks, arguments.sandbox)
 
 
 def clean() -> Iterator[Check]:
@@ -88,151 +71,3 @@ def clean() -> Iterator[Check]:
             yield Check("note", f"leftovers of {name}", f"not looked for: {error}")
         else:
             yield Check("ok", f"leftovers of {name}", f"removed {', '.join(removed)}" if removed else "none")
-
-
-def _sandbox() -> Iterator[Check]:
-    from pytest_isobench.errors import IsobenchError
-    from pytest_isobench.sandboxes.local import LocalProvider
-
-    try:
-        isolation = LocalProvider().isolation()
-    except (IsobenchError, OSError) as error:
-        yield Check("missing", "local sandbox", str(error))
-        return
-    names = ("filesystem", "network", "processes", "user", "limits")
-    kept = [name for name in names if getattr(isolation, name)]
-    open_to = [name for name in names if name not in kept]
-    text = f"keeps apart {', '.join(kept) or 'nothing'}"
-    yield Check("note", "local sandbox", f"{text}; not {', '.join(open_to)}") if open_to else Check("ok", "local sandbox", text)
-    for note in isolation.notes:
-        yield Check("note", "local sandbox", note)
-
-
-def _containers() -> Iterator[Check]:
-    from pytest_isobench.errors import IsobenchError
-    from pytest_isobench.sandboxes.docker import DockerProvider
-
-    try:
-        yield Check("ok", "docker sandbox", DockerProvider().isolation().place)
-    except IsobenchError as error:
-        yield Check("note", "docker sandbox", str(error))
-
-
-def _git() -> Check:
-    path = shutil.which("git")
-    if path is None:
-        return Check("missing", "git", "is not installed, and patches are applied with it (apt install git)")
-    return Check("ok", "git", _version([path, "--version"]) or path)
-
-
-def _pythons() -> Iterator[Check]:
-    paths = {version: shutil.which(f"python{version}") for version in PYTHONS}
-    # Asked for its version, as what lies on the path may only stand for an interpreter that is not installed.
-    found = {version: path for version, path in paths.items() if path and _version([path, "--version"])}
-    found[f"{sys.version_info.major}.{sys.version_info.minor}"] = sys.executable
-    absent = [version for version in PYTHONS if version not in found]
-    yield Check("ok", "Python", ", ".join(f"{version} ({path})" for version, path in sorted(found.items())))
-    if absent:
-        yield Check("note", "Python", f"{', '.join(absent)} not found: tasks that ask for one of them are skipped")
-
-
-def _cores() -> Iterator[Check]:
-    from pytest_isobench.measuring.leases import FOLDER, leasable_cores, physical_cores
-
-    cores = physical_cores(os.sched_getaffinity(0))
-    free = leasable_cores(1, cores)
-    if len(cores) == 1:
-        yield Check("note", "cores", "only one: what the system does disturbs what is measured, and rounds are measured again")
-    else:
-        yield Check("ok", "cores", f"{len(cores)} physical; for measuring CPU {', '.join(map(str, free))}, the first serves the system")
-    if held := sorted(_held(FOLDER)):
-        yield Check("note", "leases", f"held by running measurements: {', '.join(held)}; further ones wait for their end")
-
-
-def _held(folder: Path) -> Iterator[str]:
-    """Yield the names of leases that some process holds now."""
-    for path in folder.glob("*.lock"):
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield path.stem
-        finally:
-            os.close(descriptor)
-
-
-def _machine() -> Iterator[Check]:
-    from pytest_isobench.measuring.machine import describe
-
-    machine = describe()
-    yield Check("ok", "machine", f"{machine.cpu}, {machine.memory_mb} MB, {machine.system}, kernel {machine.kernel}")
-    if machine.gpus:
-        yield Check("ok", "GPU", "; ".join(machine.gpus))
-        if importlib.util.find_spec("pynvml") is None:
-            yield Check("note", "GPU", "clocks and heat are not watched while measuring: pip install 'pytest-isobench[gpu]'")
-    if machine.governor not in (None, "performance"):
-        yield Check("note", "governor", f"{machine.governor}: the clock's speed varies; 'performance' gives narrower intervals")
-    if machine.load and machine.load[0] > BUSY * machine.logical_cores:
-        yield Check("note", "load", f"{machine.load[0]:.1f} on {machine.logical_cores} CPUs: other work makes measuring take longer")
-
-
-def _cache() -> Iterator[Check]:
-    from pytest_isobench.dataset.cache import Cache
-
-    root = Cache.default().root
-    existing = next(path for path in (root, *root.parents) if os.path.exists(path))
-    try:
-        tempfile.TemporaryFile(dir=existing).close()
-    except OSError as error:
-        yield Check("missing", "cache", f"{root} cannot be written: {error.strerror}; set ISOBENCH_CACHE to a folder that can")
-        return
-    free = shutil.disk_usage(existing).free
-    text = f"{root}, {_megabytes(_size(root))} used, {_megabytes(free)} free"
-    yield Check("ok", "cache", text) if free > ROOM else Check("note", "cache", f"{text}: environments may not fit")
-    free = shutil.disk_usage(tempfile.gettempdir()).free
-    yield Check("ok" if free > ROOM else "note", "temporary files", f"{tempfile.gettempdir()}, {_megabytes(free)} free")
-
-
-def _size(folder: Path) -> int:
-    """Return the bytes on disk below a folder, counting hard links once."""
-    seen = {(status.st_dev, status.st_ino): status.st_blocks * 512 for status in _statuses(folder)}
-    return sum(seen.values())
-
-
-def _statuses(folder: Path) -> Iterator[os.stat_result]:
-    for place, _, names in os.walk(folder):
-        for name in names:
-            try:
-                yield os.lstat(os.path.join(place, name))
-            except OSError:
-                continue
-
-
-def _leftovers() -> Iterator[Check]:
-    from pydantic import ValidationError
-
-    from pytest_isobench.sandboxes.session import OWNER, PREFIX, Owner
-
-    gone = []
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        try:
-            if Owner.model_validate_json((folder / OWNER).read_bytes()).gone:
-                gone.append(folder)
-        except (OSError, ValidationError):
-            continue
-    if gone:
-        yield Check("note", "leftovers", f"killed runs left {len(gone)} in {tempfile.gettempdir()}, which the next run removes")
-
-
-def _version(command: list[str]) -> str:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 2**20:,.0f} MiB"

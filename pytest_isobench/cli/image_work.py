@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from pytest_isobench.errors import UsageError
 
 if TYPE_CHECKING:
-    from pytest_isobench.cli.ini import Ini
     from pytest_isobench.images.plan import Plan
     from pytest_isobench.reports.text import Paper
 
@@ -33,6 +32,7 @@ def read_work(arguments: argparse.Namespace, *, optional: bool = False) -> Work:
     """Read configuration, overrides and tasks. `optional`: a project without task files has none."""
     from pytest_isobench.cli.ini import read_ini
     from pytest_isobench.cli.printing import paper
+    from pytest_isobench.cli.validate import project_files
     from pytest_isobench.dataset.cache import Cache
     from pytest_isobench.images.overrides import read_overrides
     from pytest_isobench.images.plan import Choices, make_plan
@@ -46,18 +46,8 @@ def read_work(arguments: argparse.Namespace, *, optional: bool = False) -> Work:
         platform=arguments.platform,
         wheels=_wheels(arguments.wheels),
     )
-    plan = make_plan(_files(arguments.files, ini, optional), choices, Cache.default(), getattr(arguments, "commit", ()))
+    plan = make_plan(project_files(arguments.files, ini, optional=optional), choices, Cache.default(), getattr(arguments, "commit", ()))
     return Work(plan, _prefix(arguments.prefix or ini.text("isobench_image_prefix") or PREFIX), ini.home, paper())
-
-
-def _files(given: list[Path], ini: Ini, optional: bool) -> list[Path]:
-    from pytest_isobench.cli.validate import task_files
-
-    paths = given or ini.paths("isobench_tasks", ["tasks"])
-    found = [path for path in paths if path.exists()]
-    if not given and not found and not optional:
-        raise UsageError(f"there are no task files in {', '.join(map(str, paths))}; name some")
-    return list(task_files(paths if given else found))
 
 
 def _prefix(prefix: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_isobench.cli.ini import Ini
     from pytest_isobench.dataset.stubs import Stub
     from pytest_isobench.models.task import Task
 
@@ -55,6 +56,17 @@ def task_files(paths: Iterable[Path]) -> Iterator[Path]:
         if not found:
             raise UsageError(f"{path}: holds no task files; they end in {', '.join(READERS)}")
         yield from found
+
+
+def project_files(given: Sequence[Path], ini: Ini, *, optional: bool = False) -> list[Path]:
+    """Return the task files that were named, else those of the project. Raises UsageError for none, unless they are `optional`."""
+    from pytest_isobench.errors import UsageError
+
+    paths = list(given) or ini.paths("isobench_tasks", ["tasks"])
+    found = [path for path in paths if path.exists()]
+    if not given and not found and not optional:
+        raise UsageError(f"there are no task files in {', '.join(map(str, paths))}; name some")
+    return list(task_files(paths if given else found))
 
 
 def _check(path: Path) -> Iterator[list[str]]:

@@ -28,6 +28,10 @@ MODES = (0o100644, 0o100755, 0o120000)
 """Of a file, of a program, and of a symbolic link."""
 
 
+WORDS = 2000
+"""Characters of git's own words in a message: a name in a patch may be a megabyte long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A file that was made or changed."""
@@ -163,7 +167,7 @@ class BaseRepository:
 
     def _blame(self, done: Done, problem: str) -> DoesNotApplyError | SourceError:
         """Return the error for a failure of git's: the machine's when git fails as well at what must succeed."""
-        words = done.tail() or f"ended with status {done.returncode}"
+        words = done.stderr[-WORDS:].strip() or f"ended with status {done.returncode}"
         return DoesNotApplyError(f"{problem}:\n{words}") if self._works() else SourceError(f"git does not work on base trees:\n{words}")
 
     def _works(self) -> bool:

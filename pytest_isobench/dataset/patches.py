@@ -43,7 +43,7 @@ Kind = Literal[
     "binary",
 ]
 
-_COMPILED = re.compile(r"\.(pyc|pyo|pyd|dll|dylib|o|a|exe|so(\.\d+)*)$|(^|/)__pycache__/", re.IGNORECASE)
+COMPILED = re.compile(r"\.(pyc|pyo|pyd|dll|dylib|o|a|exe|so(\.\d+)*)$|(^|/)__pycache__/", re.IGNORECASE)
 _STARTUP = re.compile(r"\.pth$|(^|/)(sitecustomize|usercustomize|conftest)(\.py|/__init__\.py)$")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _INVISIBLE = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
@@ -129,16 +129,6 @@ def read_patch(path: Path) -> Patch:
         return parse_patch(file.read(LIMIT + 1).decode("utf-8", "surrogateescape"))
 
 
-def apply_command(*, recount: bool = False, strip: int = 1) -> tuple[str, ...]:
-    """Return the command that applies a diff from its standard input to the current folder, all of it or nothing.
-
-    `recount` takes the lengths of hunks from their lines, not from their headers, which many agents get wrong: to be tried second, because
-    it also takes what stands behind a diff for a part of it. Without a repository around it git neither reads nor writes any `.git`.
-    """
-    options = ("-c", "core.autocrlf=false", "-c", "core.attributesFile=/dev/null", "--git-dir=/dev/null")
-    return ("git", *options, "apply", "--whitespace=nowarn", f"-p{strip}", *(("--recount",) if recount else ()), "-")
-
-
 def _encode(text: str) -> bytes:
     try:
         return text.encode("utf-8", "surrogateescape")
@@ -157,36 +147,37 @@ def _of_text(text: str, size: int) -> Iterator[Problem]:
 
 def _of_file(file: File) -> Iterator[Problem]:
     for path in file.paths:
-        yield from _of_path(path)
-        if not file.gone and _COMPILED.search(path):
-            yield Problem("bytecode", path, "refuse", f"{_shown(path)} is compiled code, which nobody can review; a patch changes sources")
+        yield from path_problems(path)
+        if not file.gone and COMPILED.search(path):
+            yield Problem("bytecode", path, "refuse", f"{shown(path)} is compiled code, which nobody can review; a patch changes sources")
         if not file.gone and _STARTUP.search(path):
-            yield Problem("startup", path, "note", f"{_shown(path)} runs by itself when Python or pytest starts")
+            yield Problem("startup", path, "note", f"{shown(path)} runs by itself when Python or pytest starts")
     path = next(reversed(file.paths), "")
     for mode in file.modes:
         yield from _of_mode(path, mode)
     if file.binary == "no_content":
-        yield Problem("no_content", path, "refuse", f"{_shown(path)} is binary and its content is left out; git diff --binary has it")
+        yield Problem("no_content", path, "refuse", f"{shown(path)} is binary and its content is left out; git diff --binary has it")
     elif file.binary == "content":
-        yield Problem("binary", path, "note", f"{_shown(path)} is changed as binary data")
+        yield Problem("binary", path, "note", f"{shown(path)} is changed as binary data")
 
 
-def _of_path(path: str) -> Iterator[Problem]:
+def path_problems(path: str) -> Iterator[Problem]:
+    """Yield why a file of this name cannot be in a patch."""
     parts = [_INVISIBLE.sub("", part).lower() for part in path.split("/")]
     if path.startswith("/dev/"):
-        yield Problem("device", path, "refuse", f"{_shown(path)} is a device")
+        yield Problem("device", path, "refuse", f"{shown(path)} is a device")
     elif path.startswith("/"):
-        yield Problem("absolute", path, "refuse", f"{_shown(path)} is an absolute path; a patch stays in the tree")
+        yield Problem("absolute", path, "refuse", f"{shown(path)} is an absolute path; a patch stays in the tree")
     if ".." in parts:
-        yield Problem("escape", path, "refuse", f"{_shown(path)} leads out of the tree")
+        yield Problem("escape", path, "refuse", f"{shown(path)} leads out of the tree")
     if "\\" in path:
-        yield Problem("backslash", path, "refuse", f"{_shown(path)} holds a backslash, which some systems take for a slash")
+        yield Problem("backslash", path, "refuse", f"{shown(path)} holds a backslash, which some systems take for a slash")
     if _CONTROL.search(path):
-        yield Problem("control", path, "refuse", f"{_shown(path)} holds control characters")
+        yield Problem("control", path, "refuse", f"{shown(path)} holds control characters")
     if any(part.rstrip(". ") == ".git" or part.startswith("git~") for part in parts):
-        yield Problem("git_folder", path, "refuse", f"{_shown(path)} is in git's own folder, where hooks and configuration are")
+        yield Problem("git_folder", path, "refuse", f"{shown(path)} is in git's own folder, where hooks and configuration are")
     if ".gitmodules" in parts:
-        yield Problem("submodule", path, "refuse", f"{_shown(path)} says where submodules come from; a patch brings its changes itself")
+        yield Problem("submodule", path, "refuse", f"{shown(path)} says where submodules come from; a patch brings its changes itself")
 
 
 def _of_mode(path: str, mode: int) -> Iterator[Problem]:
@@ -194,12 +185,13 @@ def _of_mode(path: str, mode: int) -> Iterator[Problem]:
         case stat.S_IFREG:
             return
         case stat.S_IFLNK:
-            yield Problem("symlink", path, "refuse", f"{_shown(path)} is a symbolic link, which may lead anywhere")
+            yield Problem("symlink", path, "refuse", f"{shown(path)} is a symbolic link, which may lead anywhere")
         case 0o160000:
-            yield Problem("submodule", path, "refuse", f"{_shown(path)} is a submodule; a patch brings its changes itself")
+            yield Problem("submodule", path, "refuse", f"{shown(path)} is a submodule; a patch brings its changes itself")
         case _:
-            yield Problem("device", path, "refuse", f"{_shown(path)} has the mode {mode:o}, which no file of a repository has")
+            yield Problem("device", path, "refuse", f"{shown(path)} has the mode {mode:o}, which no file of a repository has")
 
 
-def _shown(path: str) -> str:
+def shown(path: str) -> str:
+    """Return a path of a patch, quoted, fit to be shown."""
     return ascii(path) if _CONTROL.search(path) or not path.isprintable() else repr(path)

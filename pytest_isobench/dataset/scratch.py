@@ -70,7 +70,9 @@ class Scratch:
         gone = [b"0 %040d\t%s\0" % (0, name) for name, file in files.items() if file is None]
         hashes = zip(kept.items(), done.output.split(), strict=True)
         made = [b"%o %s\t%s\0" % (mode, found, name) for (name, (mode, _)), found in hashes]
-        return self.git("update-index", "-z", "--index-info", stdin=b"".join([*gone, *made]))
+        done = self.git("update-index", "-z", "--index-info", stdin=b"".join([*gone, *made]))
+        # it ends well after names that it left out, such as `.git/config`
+        return Done(done.returncode or 1, b"", done.errors) if done.errors else done
 
     def tree(self) -> Done:
         """Write the index as a tree, and print its hash."""

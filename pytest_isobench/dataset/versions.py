@@ -58,6 +58,9 @@ class VersionSource(Protocol):
     def baseline(self) -> Version:
         """The version before the optimisation."""
 
+    def base_tree(self) -> Tree:
+        """The files of that version alone: what patches apply to."""
+
     def human(self) -> Version:
         """The human expert's version."""
 

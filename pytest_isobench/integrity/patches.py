@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
-from pytest_isobench.dataset.patches import parse_patch, vet
+from pytest_isobench.dataset.patches import parse_patch, shown, vet
+from pytest_isobench.errors import DoesNotApplyError
 from pytest_isobench.models.result import Finding
+from pytest_isobench.models.task import Contract
+
+SHOWN = 20
+"""Files that a message names."""
 
 _FILE = re.compile(r"(?m)^(?=diff --git )")
 _BARE_FILE = re.compile(r"(?m)^(?=--- .*\n\+\+\+ )")
@@ -26,6 +33,42 @@ def without_tests(patch: str) -> str:
     """Return a diff without its changes to tests and to what steers them: a patch does not choose what it is checked by."""
     head, *files = (_FILE if _FILE.search(patch) else _BARE_FILE).split(patch)
     return head + "".join(file for file in files if not any(map(_is_test, parse_patch(file).files)))
+
+
+def disallowed(files: Sequence[str], contract: Contract | None) -> tuple[str, ...]:
+    """Return the files that a task's contract does not name; none without a contract."""
+    if contract is None:
+        return ()
+    return tuple(file for file in files if not any(_allows(name, file) for name in contract.files))
+
+
+def judge_contract(outside: Sequence[str], contract: Contract | None) -> list[Finding]:
+    """Return a note on files outside of a contract.
+
+    Raises:
+        DoesNotApplyError: the contract is strict.
+    """
+    if not outside or contract is None:
+        return []
+    allowed = ", ".join(contract.files)
+    if contract.strict:
+        named = ", ".join(shown(file) for file in outside[:SHOWN]) + (", ..." if len(outside) > SHOWN else "")
+        raise DoesNotApplyError(f"the task's contract does not allow to change {named}; allowed: {allowed}")
+    return [_note("outside_contract", [f"{shown(file)} is changed, and the task's contract names {allowed} only" for file in outside])]
+
+
+def _allows(name: str, file: str) -> bool:
+    """Whether a name of a contract is a file, a folder above it, or a glob of either."""
+    literal = name.removesuffix("/")
+    return file == literal or file.startswith(f"{literal}/") or _matches(file.split("/"), literal.split("/"))
+
+
+def _matches(parts: Sequence[str], globs: Sequence[str]) -> bool:
+    if not globs:
+        return True
+    if globs[0] == "**":
+        return any(_matches(parts[skipped:], globs[1:]) for skipped in range(len(parts) + (len(globs) == 1)))
+    return bool(parts) and fnmatchcase(parts[0], globs[0]) and _matches(parts[1:], globs[1:])
 
 
 def _note(kind: str, messages: list[str]) -> Finding:

@@ -10,7 +10,7 @@ from pytest_isobench.agents.base import Submission
 from pytest_isobench.dataset.versions import Version
 from pytest_isobench.integrity.patches import remarks
 from pytest_isobench.measuring.statistics import Interval
-from pytest_isobench.models.result import CheckResult, Finding, Gain, Outcome
+from pytest_isobench.models.result import CheckResult, Finding, Gain, Outcome, PatchFacts
 from pytest_isobench.models.trial import ArmFailure
 
 
@@ -26,6 +26,10 @@ class Entrant:
     """None when there is no patch."""
     problem: str = ""
     """Why there is none."""
+    facts: PatchFacts | None = None
+    """What its patch changes; None for a whole version, and for a patch that nobody tried to apply."""
+    findings: tuple[Finding, ...] = ()
+    """What was remarkable before anything ran."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,7 +83,7 @@ def contenders(entrants: Sequence[Entrant], base: Version) -> list[Contender]:
             entrant=entrant,
             version=handed_in.version or base,
             patch=handed_in.patch,
-            findings={finding.kind: finding for finding in remarks(handed_in.patch or "")},
+            findings={finding.kind: finding for finding in (*remarks(handed_in.patch or ""), *entrant.findings)},
         )
         for index, (entrant, handed_in) in enumerate(submitted)
     ]

@@ -63,6 +63,7 @@ class Setting:
             "repo": self.task.repo,
             "base": self.baseline.label,
             "human": self.human.label,
+            "patch": entrant.facts,
             "task_digest": digest(self.task.model_dump_json(), self.workload.digest),
             "environment_digest": self.baseline.environment.digest,
             "command": self.workload.command,

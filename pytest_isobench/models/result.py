@@ -99,6 +99,17 @@ class CheckResult(Record):
     seconds: float | None = None
 
 
+class PatchFacts(Record):
+    """A patch that applies to the base."""
+
+    strategy: Literal["strict", "recount", "3way"] = Field(description="How it applied: as it is, with its lines counted anew, or merged.")
+    tree: str = Field(description="Hash of the tree that it makes, as git counts it.")
+    files: tuple[Shown, ...] = Field((), description="Files that it changes.")
+    added: int = Field(0, ge=0, description="Lines that it adds.")
+    removed: int = Field(0, ge=0, description="Lines that it removes.")
+    disallowed: tuple[Shown, ...] = Field((), description="Those of its files that the task's contract does not name.")
+
+
 class Verdict(Record):
     """The judgement of one patch on one task."""
 
@@ -200,6 +211,7 @@ class Result(Record):
     task_digest: str = ""
     patch_digest: str | None = None
     made: AttemptRecord | None = Field(None, description="How the agent made the patch, where that was recorded.")
+    patch: PatchFacts | None = Field(None, description="What the patch changes; null for a whole version, and when it does not apply.")
     environment_digest: str = ""
     command: str = Field("", description="What was run, resolved; identical for every arm.")
     configuration: Configuration

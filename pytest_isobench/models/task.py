@@ -146,10 +146,17 @@ class Brief(Record):
 
 
 class Contract(Record):
-    """Which files a patch is expected to change."""
+    """Which files of the tree a patch may change."""
 
-    files: tuple[str, ...] = Field(min_length=1, description="Files, folders and patterns (`*`, `**`) of the tree.")
-    strict: bool = Field(False, description="Whether a patch that changes others is refused; else that is noted.")
+    files: tuple[str, ...] = Field(min_length=1, description="Files, folders, and globs of them, from its root; `**` is any folders.")
+    strict: bool = Field(False, description="Refuse a patch that changes other files, instead of noting it.")
+
+    @model_validator(mode="after")
+    def _inside(self) -> Contract:
+        for name in self.files:
+            if not {"", ".", ".."}.isdisjoint(name.removesuffix("/").split("/")):
+                raise ValueError(f"{name!r} is no path in the tree; allowed: such as 'src/module.py', 'src/package' and 'src/**/*.py'")
+        return self
 
 
 class Task(Record):
@@ -167,7 +174,7 @@ class Task(Record):
     metric: Metric = Metric()
     tolerance: dict[str, Tolerance] = Field({}, description="By dtype: 'float' for plain numbers, else a numpy name such as 'float32'.")
     checks: tuple[CheckSpec, ...] = ()
+    contract: Contract | None = Field(None, description="Which files a patch may change; by default all.")
     resources: Resources = Resources()
     marks: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], ...] = ()
-    contract: Contract | None = Field(None, description="Which files a patch is expected to change.")
     margin: float | None = Field(None, gt=0, lt=1, description="Margin of this task's verdicts; by default --isobench-margin.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_isobench.agents.base import Assignment, Submission
 from pytest_isobench.agents.recorded import RecordedAgent
+from pytest_isobench.dataset.base_repository import BaseRepository
 from pytest_isobench.dataset.cache import Cache
 from pytest_isobench.dataset.sources import make_source
 from pytest_isobench.errors import (
@@ -21,6 +22,7 @@ from pytest_isobench.errors import (
     UsageError,
 )
 from pytest_isobench.measuring.campaign import Entrant, run_campaign
+from pytest_isobench.measuring.entering import resolved
 from pytest_isobench.measuring.history import History
 from pytest_isobench.measuring.journal import Journal
 from pytest_isobench.measuring.leases import lease_cores, lease_gpus
@@ -48,6 +50,12 @@ class OpenTask:
         self.task: Task = stub.load()
         self.folder = Path(stub.path).parent
         self.source: VersionSource = make_source(self.task, self.folder, Cache.default())
+
+    @cached_property
+    def base(self) -> BaseRepository:
+        """What patches apply to."""
+        tree = self.source.base_tree()
+        return BaseRepository.of(tree.path, tree.digest, Cache.default())
 
 
 class Campaigns:
@@ -127,7 +135,7 @@ class Campaigns:
         entrants: list[Entrant] = []
         try:
             opened = self.open(stub)
-            entrants = self._enter(cases)
+            entrants = self._enter(opened, cases)
             if entrants:
                 self._complete(cases, self._campaign(opened, entrants))
         except UsageError as error:
@@ -138,19 +146,20 @@ class Campaigns:
         finally:
             self.observer.done(stub.id)
 
-    def _enter(self, cases: Sequence[Case]) -> list[Entrant]:
-        """Collect the patches: returns who takes part, and finds the results that are known without measuring."""
+    def _enter(self, opened: OpenTask, cases: Sequence[Case]) -> list[Entrant]:
+        """Collect the patches and apply them: returns who takes part, and finds the results that are known without measuring."""
         entrants = []
         for case in cases:
             self.observer.phase(case.stub.id, f"waiting for the patch of {case.agent}")
             try:
                 submission = self.submission(case)
+                entrant = Entrant(case=case.id, agent=case.agent, attempt=case.attempt, submission=submission)
+                self.observer.phase(case.stub.id, f"applying the patch of {case.agent}")
+                entrants.append(resolved(entrant, opened.task, lambda: opened.base))
             except UsageError as error:
                 self._found[case.id] = error
             except (NoPatchError, DoesNotApplyError, NotEvaluableError, InfrastructureError) as error:
                 self._found[case.id] = self._unmeasured(case, error)
-            else:
-                entrants.append(Entrant(case=case.id, agent=case.agent, attempt=case.attempt, submission=submission))
         return entrants
 
     def _campaign(self, opened: OpenTask, entrants: Sequence[Entrant]) -> dict[str, Result]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pytest_isobench.agents.base import Submission
     from pytest_isobench.dataset.versions import VersionSource
+    from pytest_isobench.models.leak import Leak
     from pytest_isobench.models.result import Result
     from pytest_isobench.models.task import Task
     from pytest_isobench.plugin.cases import Case
@@ -89,6 +90,24 @@ def isobench_measure(request: pytest.FixtureRequest, isobench_case: Case) -> Cal
     if judged.outcome == "error":
         pytest.fail(judged.message, pytrace=False)
     return lambda: result
+
+
+@pytest.fixture
+def isobench_leaks(
+    isobench_case: Case, isobench_task: Task, isobench_source: VersionSource, isobench_sandbox: SandboxProvider
+) -> Callable[[], tuple[Leak, ...]]:
+    """A function that makes the work tree of the case's task as an agent gets it, looks around in it, and returns all that tells of the
+    human's version, or may. `assert isobench_leaks() == ()` keeps a task fair."""
+
+    def look() -> tuple[Leak, ...]:
+        from pytest_isobench.agents.expected import expect, files_of
+        from pytest_isobench.agents.leaks import leaks_in
+
+        with plain_errors():
+            expected = expect(isobench_task, isobench_source, task_files=files_of(isobench_task, isobench_case.stub.path))
+            return leaks_in(isobench_sandbox, isobench_task, isobench_source, expected)
+
+    return look
 
 
 @contextmanager

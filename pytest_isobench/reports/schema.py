@@ -69,6 +69,8 @@ UNITS: Mapping[str, tuple[str, str]] = {
     "Machine.physical_cores": COUNT,
     "Machine.steal": ("share, 0 to 1", "lower is less noise"),
     "Machine.throttled": ("events", "lower is less noise"),
+    "PatchFacts.added": ("lines", ""),
+    "PatchFacts.removed": ("lines", ""),
     "Rate.high": ("share, 0 to 1", "higher is better"),
     "Rate.low": ("share, 0 to 1", "higher is better"),
     "Rate.share": ("share, 0 to 1", "higher is better"),

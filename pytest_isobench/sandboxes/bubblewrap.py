@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_isobench.sandboxes.base import Process
 from pytest_isobench.sandboxes.confinement import Confinement, Order, Place, limits, stand_ins, substitute, variables
-from pytest_isobench.sandboxes.interpreter import SYSTEM
+from pytest_isobench.sandboxes.interpreter import SYSTEM, packages
 from pytest_isobench.sandboxes.trees import make_folder
 from pytest_isobench.sandboxes.users import tasks_of
 
@@ -72,6 +72,7 @@ class Bubblewrap(Confinement):
         """Use a session's `folder`; `source` makes a folder reachable; `filters` are for builds and for candidates."""
         self._program, self._folder, self._source, self._filters = program, folder, source, filters
         make_folder(folder / "etc", 0o755)
+        make_folder(folder / "empty", 0o755)
         for name, text in FILES.items():
             (folder / "etc" / name).write_text(text)
             (folder / "etc" / name).chmod(0o644)
@@ -130,6 +131,8 @@ class Bubblewrap(Confinement):
         """The environment at one path for all; also by its own name, which its scripts and libraries may carry."""
         for prefix in place.prefixes:
             yield from ("--ro-bind", str(self._source(prefix)), str(prefix))
+            for installed in packages(prefix):  # among them may be a later release of what is measured
+                yield from ("--ro-bind", str(self._folder / "empty"), str(installed))
         yield from ("--ro-bind", str(self._source(place.environment)), ENVIRONMENT)
         taken = (*place.prefixes, *map(Path, (*SYSTEM, ENVIRONMENT, TEMPORARY)))
         if not any(place.environment.is_relative_to(path) for path in taken):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from pytest_isobench.dataset.patches import Patch, parse_patch
+from pytest_isobench.dataset.patches import parse_patch
 from pytest_isobench.errors import DoesNotApplyError, DoesNotBuildError, SandboxError
 from pytest_isobench.models.task import Resources
 from pytest_isobench.sandboxes.base import ExecResult
@@ -31,20 +31,22 @@ class Run(Protocol):
 
 
 def apply(run: Run, patch: str) -> None:
-    """Apply a patch as a whole or not at all; an empty one changes nothing.
+    """Apply a patch as it is, as a whole or not at all; an empty one changes nothing.
 
     Raises:
         DoesNotApplyError: it does not fit, or holds what a patch must not.
         SandboxError: git does not work in the sandbox.
     """
     parsed = parse_patch(patch)
-    if refused := [f"{problem.path}: {problem.message}".removeprefix(": ") for problem in parsed.problems if problem.severity == "refuse"]:
-        raise DoesNotApplyError("the patch is refused: " + "; ".join(refused))
+    if parsed.objections:
+        raise DoesNotApplyError(f"the patch is refused: {parsed.objections}")
     if not patch.strip():
         return
-    if (strict := _git_apply(run, parsed)).returncode and _git_apply(run, parsed, "--recount").returncode:
+    argv = ["git", "apply", "--whitespace=nowarn", f"-p{parsed.strip}"]
+    result = run(argv, variables=GIT, stdin=parsed.data, timeout=APPLY_TIMEOUT)
+    if result.returncode:
         _require(run, "git", "--version")
-        raise DoesNotApplyError(f"git apply refuses the patch:\n{last_lines(strict)}")
+        raise DoesNotApplyError(f"git apply refuses the patch:\n{last_lines(result)}")
 
 
 def install(run: Run, command: str) -> None:
@@ -80,11 +82,6 @@ def _require(run: Run, *argv: str) -> None:
     result = run(argv, timeout=60.0)
     if result.returncode:
         raise SandboxError(f"{argv[0]} does not work in the sandbox (status {result.returncode}):\n{last_lines(result)}")
-
-
-def _git_apply(run: Run, patch: Patch, *options: str) -> ExecResult:
-    argv = ["git", "apply", "--whitespace=nowarn", f"-p{patch.strip}", *options]
-    return run(argv, variables=GIT, stdin=patch.data, timeout=APPLY_TIMEOUT)
 
 
 def last_lines(result: ExecResult) -> str:

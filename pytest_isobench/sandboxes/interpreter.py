@@ -27,6 +27,12 @@ def needs(environment: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
+def packages(prefix: Path) -> Iterator[Path]:
+    """Yield the folders of what is installed for an interpreter itself, which no environment of it uses."""
+    for name in ("site-packages", "dist-packages"):
+        yield from prefix.glob(f"lib*/python3*/{name}")
+
+
 def _prefixes(environment: Path) -> Iterator[Path]:
     """The folder above `bin` for the base interpreter, and for every link on the way to it."""
     for start in (environment / "bin" / "python", *_home(environment)):

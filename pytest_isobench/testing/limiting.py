@@ -88,7 +88,7 @@ class LimitingContract(ContractBase):
 
     def test_fork_bomb_ends_with_its_command(self, sandbox: Sandbox) -> None:
         bomb = "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass"
-        assert self.run(sandbox, bomb, timeout=1).timed_out
+        assert self.run(sandbox, bomb, timeout=0.5).timed_out
         assert self.tell(sandbox, "tell('alive')") == "alive"
 
     def test_file_has_an_end(self, sandbox: Sandbox) -> None:

@@ -76,9 +76,11 @@ class PlacingContract(ContractBase):
         sandbox.add(arm, replace(version, patch=PATCH), Environment(), patch=on_top)
         assert self.value(sandbox, arm) == "on top"
 
-    def test_miscounted_hunk_applies(self, sandbox: Sandbox, arm: str, version: Version) -> None:
-        sandbox.add(arm, version, Environment(), patch=WRONG_COUNTS)
+    def test_patch_is_applied_as_it_is(self, sandbox: Sandbox, arm: str, version: Version) -> None:
+        sandbox.add(arm, version, Environment(), patch=DATA_PATCH)
         assert self.listing(sandbox, arm)[1] == "one\n2\nthree\n"
+        with pytest.raises(DoesNotApplyError, match="corrupt patch"):
+            sandbox.add(f"{arm}-miscounted", version, Environment(), patch=WRONG_COUNTS)
 
     def test_empty_patch_changes_nothing(self, sandbox: Sandbox, arm: str, version: Version) -> None:
         sandbox.add(arm, version, Environment(), patch="")

@@ -14,7 +14,9 @@ from pytest_isobench.agents.drivers.base import Job
 from pytest_isobench.errors import TaskError
 from pytest_isobench.models.agent import AgentSpec, Budget
 
-PACKAGED = ("claude_code", "codex_cli", "codex_gpt5")
+PACKAGED = (
+    "aider", "claude_code", "codex_cli", "codex_gpt5", "mini_swe_agent", "openhands", "trae_gpt5", "trae_sonnet45",
+)  # fmt: skip
 PAGE = Path(__file__).parents[2] / "docs/how-to/run-agents.md"
 EXAMPLES = re.findall(r"^```yaml\n(# agents/.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pytest_isobench.dataset.patches import Patch, apply_command, parse_patch, read_patch, vet
+from pytest_isobench.dataset.patches import Patch, parse_patch, read_patch, vet
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "iso_bench_data"
 SETS = {"claude_code": "claude_code", "codex": "codex_gpt5", "trae_gpt5": "trae_gpt5", "trae_sonnet45": "trae_sonnet45"}
@@ -30,10 +30,9 @@ def try_apply(folder: Path, patch: Patch, *, check: bool = False) -> tuple[bool,
     """Whether git takes the patch as it is, and with counted lines."""
     taken = []
     for recount in (False, True):
-        program, *rest = apply_command(recount=recount, strip=patch.strip)
-        if check:
-            rest.insert(rest.index("apply") + 1, "--check")
-        taken.append(subprocess.run([program, *rest], cwd=folder, input=patch.data, capture_output=True).returncode == 0)
+        command = ["git", "--git-dir=/dev/null", "apply", "--whitespace=nowarn", f"-p{patch.strip}"]
+        command += ["--recount"] * recount + ["--check"] * check
+        taken.append(subprocess.run(command, cwd=folder, input=patch.data, capture_output=True).returncode == 0)
         if taken[-1] and not check:
             break
     return taken[0], taken[-1]

@@ -80,11 +80,6 @@ def test_latest_is_what_pip_would_choose(source: VersionSource, releases: Callab
     assert source.named("2.5").label == "2.5"
 
 
-def test_a_release_that_does_not_exist(source: VersionSource) -> None:
-    with pytest.raises(UsageError, match=r"'my-package==7' does not exist; the last of \d versions are: .*2\.0"):
-        source.named("7")
-
-
 def test_a_package_that_does_not_exist(shared_cache: Cache, releases: Callable[..., None]) -> None:
     with pytest.raises(UsageError, match="no package index has 'unheard-of'"):
         make(shared_cache, "unheard-of", "1.0", "2.0").named("latest")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,12 +10,26 @@ import pytest
 from containers.engine import Engine
 from image_project import Project
 
+from pytest_isobench.cli.main import main
+
 
 @pytest.fixture
-def offline(tmp_path: Path) -> Project:
-    """A project on a machine without an engine."""
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Project:
+    """A project on a machine without an engine; its commands run in this process."""
+
+    class Offline(Project):
+        def images(self, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+            for name in ("ISOBENCH_CACHE", "DOCKER_HOST"):
+                monkeypatch.setenv(name, self.variables[name])
+            monkeypatch.chdir(self.path)
+            try:
+                status = main(["images", *map(str, arguments)])
+            except SystemExit as error:
+                status = int(str(error.code))
+            return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
+
     (tmp_path / "project").mkdir()
-    return Project(tmp_path / "project")
+    return Offline(tmp_path / "project")
 
 
 @pytest.fixture

@@ -10,12 +10,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_isobench.agents.base import Submission
-from pytest_isobench.dataset.versions import BuiltEnvironment, Version
+from pytest_isobench.dataset.base_repository import BaseRepository
+from pytest_isobench.dataset.cache import Cache, tree_digest
+from pytest_isobench.dataset.versions import BuiltEnvironment, Tree, Version
+from pytest_isobench.errors import DoesNotApplyError
 from pytest_isobench.measuring.campaign import Entrant, run_campaign
+from pytest_isobench.measuring.entering import resolved
 from pytest_isobench.measuring.history import History
 from pytest_isobench.measuring.journal import Journal
 from pytest_isobench.measuring.leases import lease_cores
-from pytest_isobench.models.result import MEASURED, Configuration, Finding, Isolation, Outcome, Result
+from pytest_isobench.models.result import MEASURED, Configuration, Finding, Isolation, Outcome, Result, Verdict
 from pytest_isobench.models.task import Task
 from pytest_isobench.sandboxes.base import SandboxProvider
 from pytest_isobench.workloads.command import CommandRounds
@@ -168,6 +172,9 @@ class Folders:
     def baseline(self) -> Version:
         return self.base
 
+    def base_tree(self) -> Tree:
+        return Tree(label="base", path=self.base.tree, digest=tree_digest(self.base.tree))
+
     def human(self) -> Version:
         return self.other
 
@@ -208,20 +215,27 @@ class Arena:
 
     def play(self, task: Task, entries: Sequence[Entry], **fields: object) -> Mapping[str, Result]:
         """Measure all entries in one campaign; results by name."""
-        entrants = [
-            Entrant(case=f"{task.id}:{entry.name}:0", agent=entry.name, attempt=0, submission=Submission(patch=self._filled(entry.patch)))
-            for entry in entries
-        ]
         source = Folders(self._version("base", BASE), self._version("human", HUMAN))
-        settings = {"time_budget": 400.0, "seed": 7, "margin": MARGIN, **fields}
+        configuration = Configuration.model_validate({"time_budget": 400.0, "seed": 7, "margin": MARGIN, **fields})
+        tree = source.base_tree()
+        base = BaseRepository.of(tree.path, tree.digest, Cache(self.folder.absolute() / "cache"))
+        entrants, found = [], {}
+        for entry in entries:
+            case, submission = f"{task.id}:{entry.name}:0", Submission(patch=self._filled(entry.patch))
+            entrant = Entrant(case=case, agent=entry.name, attempt=0, submission=submission)
+            try:
+                entrants.append(resolved(entrant, task, lambda: base))
+            except DoesNotApplyError as error:
+                verdict = Verdict(outcome=Outcome.DOES_NOT_APPLY, reasons=(str(error),))
+                found[case] = Result(case=case, task=task.id, agent=entry.name, attempt=0, configuration=configuration, verdict=verdict)
         with Journal(self.folder / "journal") as journal, lease_cores(1) as cores:
-            found = run_campaign(
+            found |= run_campaign(
                 task,
                 entrants,
                 source,
                 provider=self.provider,
                 workloads={"python": ResidentWorkload, "command": CommandRounds},
-                configuration=Configuration.model_validate(settings),
+                configuration=configuration,
                 journal=journal,
                 history=History(),
                 cores=cores,

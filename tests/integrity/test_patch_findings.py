@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_isobench.integrity.patches import remarks, without_tests
+from pytest_isobench.integrity.patches import disallowed, remarks, without_tests
+from pytest_isobench.models.task import Contract
 
 CODE = "diff --git a/pkg/core.py b/pkg/core.py\n--- a/pkg/core.py\n+++ b/pkg/core.py\n@@ -1 +1 @@\n-x = 1\n+x = 2\n"
 
@@ -55,3 +56,31 @@ def test_files_that_start_by_themselves_are_noted_once():
 
 def test_an_ordinary_patch_has_no_remarks():
     assert remarks(CODE) == remarks("") == []
+
+
+@pytest.mark.parametrize(("name", "allowed", "others"), [
+    ("src/m.py", ["src/m.py"], ["src/m.pyx", "m.py", "src/m"]),
+    ("src", ["src", "src/m.py", "src/a/b"], ["source.py", "a/src"]),
+    ("src/", ["src/m.py"], ["m.py"]),
+    ("src/*.py", ["src/m.py"], ["src/a/m.py", "m.py"]),
+    ("src/*", ["src/m.py", "src/a/m.py"], ["m.py"]),
+    ("**/*.py", ["m.py", "src/a/m.py"], ["m.c", "src/py"]),
+    ("src/**/*.py", ["src/m.py", "src/a/b/m.py"], ["m.py", "src/a/m.c"]),
+    ("src/**", ["src/m.py", "src/a/b"], ["m.py"]),
+    ("**", ["m.py", "src/a/b"], []),
+    ("src/**/kernels", ["src/kernels/m.cu", "src/a/kernels/b/m.cu"], ["src/m.cu"]),
+    ("m[12].py", ["m1.py", "m[12].py"], ["m3.py"]),
+    ("**/a/**/b/**/c", ["a/b/c", "x/a/y/b/z/c/d"], ["a/c/b", "x/" * 60 + "b"]),
+])  # fmt: skip
+def test_a_contract_names_files_and_folders(name, allowed, others):
+    assert disallowed([*allowed, *others], Contract(files=(name,))) == tuple(others)
+
+
+def test_no_contract_allows_everything():
+    assert disallowed(["m.py"], None) == ()
+
+
+@pytest.mark.parametrize("name", ["", "/etc", "../m.py", "src/../m.py", "./m.py", "src//m.py", "."])
+def test_a_contract_stays_in_the_tree(name):
+    with pytest.raises(ValueError, match="is no path in the tree"):
+        Contract(files=(name,))

@@ -38,10 +38,8 @@ class Messages:
         message = _message(answer, []) | {"stop_reason": None, "stop_sequence": None}
         yield _event("message_start", message=message | {"usage": _usage(answer.usage) | {"output_tokens": 1}})
         for index, block in enumerate(_blocks(answer)):
-            tool = block["type"] == "tool_use"
-            empty, delta = ({"input": {}}, _json_delta(block)) if tool else ({"text": ""}, {"type": "text_delta", "text": block["text"]})
-            yield _event("content_block_start", index=index, content_block=block | empty)
-            yield _event("content_block_delta", index=index, delta=delta)
+            yield _event("content_block_start", index=index, content_block=block | _emptied(block))
+            yield _event("content_block_delta", index=index, delta=_delta(block))
             yield _event("content_block_stop", index=index)
         yield _event("message_delta", delta=_stop(answer), usage=_usage(answer.usage))
         yield _event("message_stop")
@@ -55,7 +53,13 @@ def _event(name: str, **data: object) -> Event:
     return name, {"type": name, **data}
 
 
-def _json_delta(block: Body) -> Body:
+def _emptied(block: Body) -> Body:
+    return {"text": ""} if block["type"] == "text" else {"input": {}}
+
+
+def _delta(block: Body) -> Body:
+    if block["type"] == "text":
+        return {"type": "text_delta", "text": block["text"]}
     return {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
 
 

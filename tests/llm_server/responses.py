@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import count
 
 from llm_server.chat import Chat
 from llm_server.protocol import Answer, Body, Event, identifier, opening
@@ -33,24 +32,25 @@ class Responses:
 
     def events(self, answer: Answer) -> Iterator[Event]:
         """Each item is begun, its text sent, and ended; the response ends with all of it."""
-        numbers = count()
-
-        def event(name: str, **data: object) -> Event:
-            return name, {"type": name, "sequence_number": next(numbers), **data}
-
         output = _output(answer)
         done = _response(answer, output)
-        yield event("response.created", response=done | {"status": "in_progress", "output": [], "usage": None})
+        events = [_event("response.created", response={**done, "status": "in_progress", "output": [], "usage": None})]
         for index, item in enumerate(output):
-            yield event("response.output_item.added", output_index=index, item=item | {"status": "in_progress"} | _emptied(item))
-            if delta := _delta(item):
-                yield event(delta[0], output_index=index, item_id=item["id"], content_index=0, delta=delta[1])
-            yield event("response.output_item.done", output_index=index, item=item)
-        yield event(f"response.{done['status']}", response=done)
+            begun = {**item, "status": "in_progress", **_emptied(item)}
+            events.append(_event("response.output_item.added", output_index=index, item=begun))
+            events += [_event(name, output_index=index, item_id=item["id"], **data) for name, data in _parts(item)]
+            events.append(_event("response.output_item.done", output_index=index, item=item))
+        events.append(_event(f"response.{done['status']}", response=done))
+        for number, (name, data) in enumerate(events):
+            yield name, {**data, "sequence_number": number}
 
     def error(self, status: int, message: str) -> Body:
         """As in the other protocol."""
         return Chat().error(status, message)
+
+
+def _event(kind: str, /, **data: object) -> tuple[str, Body]:
+    return kind, {"type": kind, **data}
 
 
 def _items(body: Body) -> list[Body]:
@@ -70,10 +70,11 @@ def _tools(entry: Body) -> Iterator[Tool]:
 
 
 def _response(answer: Answer, output: list[Body]) -> Body:
-    withheld = {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}
+    end: Body = {"status": "completed", "incomplete_details": None}
+    if answer.step.refused:
+        end = {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}
     return {"id": identifier("resp"), "object": "response", "created_at": 0, "model": answer.model, "output": output, "error": None,
-            "status": "completed", "incomplete_details": None, "parallel_tool_calls": False, "tool_choice": "auto", "tools": [], "usage": _usage(answer.usage),
-            **(withheld if answer.step.refused else {})}  # fmt: skip
+            "parallel_tool_calls": False, "tool_choice": "auto", "tools": [], "usage": _usage(answer.usage), **end}  # fmt: skip
 
 
 def _output(answer: Answer) -> list[Body]:
@@ -95,17 +96,21 @@ def _call(call: Call) -> Body:
     return {"type": "function_call", **ids, **name, "arguments": json.dumps(call.input)}
 
 
-def _delta(item: Body) -> tuple[str, str] | None:
+def _parts(item: Body) -> Iterator[tuple[str, Body]]:
+    """Yield what is sent between an item's begin and its end."""
     match item:
-        case {"type": "message", "content": [{"text": text}]}:
-            return "response.output_text.delta", text
-        case {"type": "message", "content": [{"refusal": text}]}:
-            return "response.refusal.delta", text
-        case {"arguments": text}:
-            return "response.function_call_arguments.delta", text
+        case {"type": "message", "content": [part]}:
+            key, kind = ("text", "output_text") if "text" in part else ("refusal", "refusal")
+            yield "response.content_part.added", {"content_index": 0, "part": {**part, key: ""}}
+            yield f"response.{kind}.delta", {"content_index": 0, "delta": part[key]}
+            yield f"response.{kind}.done", {"content_index": 0, key: part[key]}
+            yield "response.content_part.done", {"content_index": 0, "part": part}
+        case {"arguments": text, "name": name}:
+            yield "response.function_call_arguments.delta", {"delta": text}
+            yield "response.function_call_arguments.done", {"arguments": text, "name": name}
         case {"input": text}:
-            return "response.custom_tool_call_input.delta", text
-    return None
+            yield "response.custom_tool_call_input.delta", {"delta": text}
+            yield "response.custom_tool_call_input.done", {"input": text}
 
 
 def _emptied(item: Body) -> Body:

@@ -12,6 +12,8 @@ SHELLS = ("Bash", "exec_command", "shell_command", "shell", "bash", "terminal", 
 """The names of agents' shell tools, the preferred first."""
 ENDINGS = ("task_done", "finish")
 """The tools by which some agents want to be told the end."""
+PATIENCE = {"yield_time_ms": 30_000, "timeout_ms": 300_000}
+"""Arguments that bound how long a shell tool waits for its command, 10 s by default, and what we ask for."""
 FILLERS: dict[str, Any] = {"string": "scripted", "integer": 1, "number": 1, "boolean": False, "array": [], "object": {}}
 
 
@@ -65,7 +67,8 @@ def shell_arguments(schema: dict[str, Any], command: str) -> dict[str, Any]:
     properties = schema.get("properties", {})
     name = "cmd" if "cmd" in properties else "command"
     words = properties.get(name, {}).get("type") == "array"
-    return required(schema) | {name: ["bash", "-lc", command] if words else command}
+    patience = {key: value for key, value in PATIENCE.items() if key in properties}
+    return required(schema) | patience | {name: ["bash", "-lc", command] if words else command}
 
 
 def required(schema: dict[str, Any]) -> dict[str, Any]:

@@ -87,8 +87,8 @@ def power(answers):
 ORIGINS = pytest.mark.parametrize(
     ("origin", "trials"),
     [
-        ("synthetic", 30),
-        ("recorded", 15),
+        ("synthetic", 15),
+        ("recorded", 8),
         pytest.param("synthetic", 500, marks=pytest.mark.soak),
         pytest.param("recorded", 500, marks=pytest.mark.soak),
     ],
@@ -96,8 +96,8 @@ ORIGINS = pytest.mark.parametrize(
 VERDICTS = pytest.mark.parametrize(
     ("origin", "trials"),
     [
-        ("synthetic", 12),
-        ("recorded", 15),
+        ("synthetic", 6),
+        ("recorded", 8),
         pytest.param("synthetic", 250, marks=pytest.mark.soak),
         pytest.param("recorded", 250, marks=pytest.mark.soak),
     ],

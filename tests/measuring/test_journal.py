@@ -194,13 +194,14 @@ def test_any_truncation_leaves_a_prefix(tmp_path_factory: pytest.TempPathFactory
 def test_any_flipped_byte_costs_at_most_its_neighbourhood(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("journal")
     path = write(folder)
+    before = facts(list(Journal.read(folder)))
     whole = bytearray(path.read_bytes())
     position = data.draw(st.integers(0, len(whole) - 2))
     whole[position] ^= data.draw(st.integers(1, 255))
     path.write_bytes(whole)
     refused: list[str] = []
     entries = list(Journal.read(folder, refused))
-    assert refused
+    assert refused or facts(entries) == before, "0.30000000000000005 is the same number as 0.30000000000000004"
     assert len(entries) >= 3
     assert all(entry.fields["seconds"] == 0.1 * entry.fields["round"] for entry in entries)
 

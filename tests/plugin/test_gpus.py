@@ -115,12 +115,22 @@ def test_without_a_gpu_only_tasks_that_need_one_are_skipped(machine):
     result.stdout.fnmatch_lines(["SKIPPED*needs 1 GPU(s); this machine has 0"])
 
 
+COUNT = """
+import pytest
+
+def pytest_xdist_setupnodes(specs):
+    pytest.exit(f"WORKERS {len(specs)}")
+"""
+
+
 def workers(project, *arguments: str) -> int:
-    """Return how many workers xdist starts."""
+    """Return how many workers xdist is about to start."""
     pytest.importorskip("xdist")
-    project.pytester.makeconftest(CONFTEST + "\ndef pytest_xdist_setupnodes(specs):\n    print(f'WORKERS {len(specs)}')\n")
-    [line] = [line for line in project.run("-s", "--isobench-sandbox=fake", *arguments).stdout.lines if line.startswith("WORKERS ")]
-    return int(line.split()[1])
+    project.pytester.makeconftest(CONFTEST + COUNT)
+    result = project.run("--isobench-sandbox=fake", *arguments)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    [line] = result.errlines
+    return int(line.removeprefix("Exit: WORKERS "))
 
 
 def test_auto_is_a_worker_for_each_gpu(machine):

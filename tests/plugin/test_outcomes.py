@@ -134,3 +134,53 @@ def test_an_empty_patch_is_no_change(project):
     (project.path / "my.diff").write_text("\n")
     project.run("--isobench-agent=patch:my.diff", "-k", "sort").assert_outcomes(failed=1, deselected=1)
     assert project.outcomes() == {"sort:patch-my:0": "slower"}
+
+
+def test_a_patch_is_applied_before_any_sandbox_opens(project):
+    """Neither a miscounted patch nor one that does not fit is left to a sandbox."""
+    project.patch("coder", "sort", 3.0)
+    file = project.path / "fixtures" / "patches" / "coder" / "sort.0.diff"
+    file.with_name("sort.1.diff").write_text(file.read_text().replace("1.0", "7.0"))
+    file.write_text(file.read_text().replace("@@ -1,4 +1,4 @@", "@@ -1,9 +1,9 @@"))
+    (project.path / "conftest.py").write_text(CLOSED)
+    result = project.run("--isobench-agent=coder", "-k", "sort:coder:1", "--isobench-sandbox=closed")
+    result.assert_outcomes(failed=1, deselected=2)
+    result.stdout.fnmatch_lines(["does not apply: git apply refuses the patch:*", "*fake.json: patch does not apply*"])
+    project.run("--isobench-agent=coder", "-k", "sort")
+    assert project.outcomes() == {"sort:coder:0": "beats", "sort:coder:1": "does_not_apply"}
+    applied, refused = project.report()["results"]
+    tree = applied["patch"].pop("tree")
+    assert len(tree) == 40
+    assert applied["patch"] == {"strategy": "recount", "files": ["fake.json"], "added": 1, "removed": 1, "disallowed": []}
+    assert refused["patch"] is None
+    assert refused["base"] == applied["base"]
+
+
+CLOSED = """
+from pytest_isobench.sandboxes.fake import FakeProvider
+
+class Closed(FakeProvider):
+    def open(self, needs=None):
+        raise AssertionError("nothing was to be run")
+
+def pytest_isobench_register(registry):
+    registry.add_sandbox("closed", Closed)
+"""
+
+
+def test_whole_versions_have_no_patch(project):
+    project.run("--isobench-agent=human,nop", "-k", "sort")
+    facts = {row["agent"]: row["patch"] for row in project.report()["results"]}
+    assert facts["human"] is None
+    assert (facts["nop"]["strategy"], facts["nop"]["files"]) == ("strict", [])
+
+
+@pytest.mark.parametrize(("strict", "outcome"), [(False, "beats"), (True, "does_not_apply")])
+def test_a_contract_says_which_files_a_patch_may_change(project, strict, outcome):
+    project.tasks({"id": "sort", "contract": {"files": ["src/*.py"], "strict": strict}})
+    project.run("--isobench-agent=fake:3")
+    [row] = project.report()["results"]
+    assert row["verdict"]["outcome"] == outcome
+    assert [finding["kind"] for finding in row["findings"]] == [] if strict else ["outside_contract"]
+    assert strict or row["patch"]["disallowed"] == ["fake.json"]
+    assert not strict or "'fake.json'; allowed: src/*.py" in row["verdict"]["reasons"][0]

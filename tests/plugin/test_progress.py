@@ -125,9 +125,12 @@ def test_who_is_taken_to_be_watching(pytestconfig, monkeypatch, variables, termi
 def test_workers_progress_is_shown_together(project, monkeypatch):
     project.pytester.makeconftest("""
         import time
+        from pytest_isobench.plugin import progress
+
+        progress.LOOK = 0.05
 
         def pytest_isobench_judge(task, comparison):
-            time.sleep(1.2)
+            time.sleep(0.3)
     """)
     lines = SHOWN.findall(on_terminal(project, "--isobench-agent=human", "-k", "sort", "-n1"))
     assert any(re.match(r"gw0 sort: ", line) for line in lines)

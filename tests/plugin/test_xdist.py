@@ -39,7 +39,7 @@ def test_workers_share_the_tasks_and_each_stays_whole(project):
 
 def test_the_longest_task_of_an_earlier_run_goes_first(project):
     project.pytester.makeconftest(WHERE)
-    project.tree("slow", speed=2.0, seconds=0.5)
+    project.tree("slow", speed=2.0, seconds=0.2)
     long = {"id": "long", "source": {"kind": "path", "base": "../trees/base", "human": "../trees/slow"}}
     project.tasks({"id": "first"}, {"id": "second"}, long)
     project.run("--isobench-agent=nop,human", "-n1").assert_outcomes(passed=3, failed=3)

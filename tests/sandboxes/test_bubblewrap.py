@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -154,3 +155,12 @@ def test_filters_differ_by_the_cores(tmp_path: Path) -> None:
 def test_missing_libseccomp_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyseccomp", None)
     assert "apt install libseccomp2" in (seccomp.obstacle() or "")
+
+
+def test_what_is_installed_for_the_base_interpreter_is_hidden(tmp_path: Path) -> None:
+    installed = tmp_path / "python" / "lib" / "python3.12" / "site-packages"
+    installed.mkdir(parents=True)
+    argv = describe(tmp_path / "session", where=replace(place(), prefixes=(tmp_path / "python",))).argv
+    at = argv.index(str(installed))
+    assert argv[at - 2 : at] == ("--ro-bind", str(tmp_path / "session" / "empty"))
+    assert argv.index(str(tmp_path / "python")) < at

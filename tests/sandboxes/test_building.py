@@ -32,7 +32,7 @@ class Machine:
         assert timeout > 0
         self.seen.append((" ".join(argv), stdin, variables or {}))
         canary = argv[-1] in ("pass", "true")
-        options = [word.strip("-") for word in argv if word in ("--version", "--recount")]
+        options = [word.strip("-") for word in argv if word == "--version"]
         key = "canary" if canary else options[0] if options else argv[0].strip("{}").rpartition("/")[2]
         return self.answers.get(key, result())
 
@@ -46,14 +46,8 @@ def test_patch_is_applied_outside_of_any_repository() -> None:
     assert variables["GIT_DIR"] == "/nonexistent"
 
 
-def test_second_try_does_not_count_lines() -> None:
-    machine = Machine(git=result(1, stderr=b"error: corrupt patch"))
-    building.apply(machine, PATCH)
-    assert machine.seen[-1][0].endswith("--recount")
-
-
-def test_what_git_said_first_is_shown() -> None:
-    machine = Machine(git=result(1, stderr=b"error: f: patch does not apply"), recount=result(1, stderr=b"another"))
+def test_what_git_said_is_shown() -> None:
+    machine = Machine(git=result(1, stderr=b"error: f: patch does not apply"))
     with pytest.raises(DoesNotApplyError, match="error: f: patch does not apply"):
         building.apply(machine, PATCH)
 
@@ -68,7 +62,7 @@ def test_refused_patch_is_never_tried() -> None:
 def test_broken_git_is_not_the_patchs_failure() -> None:
     broken = result(1, stderr=b"bwrap: execvp git: No such file")
     with pytest.raises(SandboxError, match="git does not work"):
-        building.apply(Machine(git=broken, recount=broken, version=broken), PATCH)
+        building.apply(Machine(git=broken, version=broken), PATCH)
 
 
 def test_broken_interpreter_is_not_the_patchs_failure() -> None:

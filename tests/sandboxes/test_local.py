@@ -177,6 +177,9 @@ class TestBubblewrap(LocalContract):
 
 
 class TestPlain(LocalContract):
+    # Where there is bubblewrap, no session goes without it unless it is told to.
+    pytestmark = [pytest.mark.soak] if isinstance(probe().bubblewrap, Program) else []
+
     @pytest.fixture(scope="class")
     @classmethod
     def provider(cls) -> LocalProvider:

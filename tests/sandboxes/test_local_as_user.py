@@ -33,7 +33,7 @@ def test_contract_holds_for_an_ordinary_user(mode: str, tmp_path_factory: pytest
     folder = Path(subprocess.check_output(["mktemp", "-d", "/tmp/user-contract.XXXXXX"], text=True).strip())
     os.chown(folder, int(USER), int(USER))
     show = ["unshare", "--mount", "--propagation", "private", "sh", "-c", SHOW, "sh", str(Path.home()), sys.base_prefix, USER]
-    options = ["-q", "-p", "no:cacheprovider", "--import-mode=importlib", f"--basetemp={folder}/base", "-rs"]
+    options = ["-q", "-p", "no:cacheprovider", "--import-mode=importlib", f"--basetemp={folder}/base", "-rs", "-m", ""]
     argv = [sys.executable, "-B", "-m", "pytest", *options, f"tests/sandboxes/test_local.py::{mode}"]
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT / "tests")}
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -10,6 +11,7 @@ import pytest
 from pytest_isobench.errors import NotEvaluableError, TaskError
 from pytest_isobench.models.result import Outcome
 from pytest_isobench.models.task import Task
+from pytest_isobench.workloads import python
 from pytest_isobench.workloads.base import RoundPlan
 from pytest_isobench.workloads.python import TURNS, ResidentWorkload, fitting_calls
 
@@ -67,7 +69,8 @@ def test_a_patch_that_fails_is_told_from_one_that_is_wrong(bench, code):
     assert trials["human"].failure is None
 
 
-def test_an_endless_loop_times_out(bench):
+def test_an_endless_loop_times_out(bench, monkeypatch):
+    monkeypatch.setattr(python, "HOPELESS_FLOOR", 0.7)
     place = bench(baseline=SLOW, human=FAST, agent_0="def work(n):\n    while True: pass")
     trials = play(place, workload(), "baseline", "human", "agent-0")
     assert trials["agent-0"].failure.outcome is Outcome.TIMED_OUT
@@ -103,7 +106,7 @@ def test_a_broken_workload_is_the_tasks_fault(bench, code, message):
 def test_an_answer_that_stalls_the_check_is_wrong_and_the_rest_goes_on(bench):
     code = WORKLOAD + "\ndef check(n, answer, reference):\n    while answer != reference: pass\n"
     place = bench(baseline=SLOW, human=FAST, agent_0="def work(n): return 1", agent_1=FAST)
-    trials = play(place, workload(code), "baseline", "human", "agent-0", "agent-1")
+    trials = play(replace(place, timeout=2), workload(code), "baseline", "human", "agent-0", "agent-1")
     assert trials["agent-0"].failure.outcome is Outcome.INCORRECT
     assert trials["agent-1"].failure is None
 

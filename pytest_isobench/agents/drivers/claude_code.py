@@ -87,7 +87,7 @@ class ClaudeCode:
         found = lines(output.stdout)
         result = last(found, "result")
         return replace(
-            _judge_result(result) if result else _judge_rest(found, output),
+            _judge_result(result) if result and not output.timed_out else _judge_rest(found, output),
             models=_models(found, result),
             session=first(line.get("session_id") for line in found),
             usage=_usage(found, result),
@@ -141,7 +141,7 @@ def _judge_result(result: Line) -> Account:
 
 
 def _judge_rest(found: list[Line], output: Output) -> Account:
-    """Judge a program without a result: one whose model never answered was waiting for the service."""
+    """Judge a program without a result of its own accord: one whose model never answered was waiting for the service."""
     retries = [line for line in found if line.get("subtype") == "api_retry"]
     if retries and not _messages(found):
         status = count(retries[-1].get("error_status"))

@@ -65,7 +65,7 @@ class Codex:
         requests = [line["payload"] for line in written if line.get("type") == "token_usage_record" and dig(line, "payload", "usage")]
         end = last(found, "turn.completed", "turn.failed")
         return replace(
-            _judge(end, found, output),
+            _judge(end if not output.timed_out else None, found, output),
             models=names(dig(line, "payload", "model") for line in written if line.get("type") == "turn_context"),
             session=first(line.get("thread_id") for line in found),
             usage=spent(_usage(one) for one in ([end] if end and dig(end, "usage") else requests)),

@@ -46,8 +46,8 @@ class Command:
         )
 
     def version(self, spec: AgentSpec) -> tuple[str, ...]:  # noqa: ARG002
-        """Return nothing: a program of which nothing is known may take any argument for a prompt."""
-        return ()
+        """Return a command that prints nothing: a program of which nothing is known may take any argument for a prompt."""
+        return ("true",)
 
     def read(self, output: Output) -> Account:
         """Return what the exit status says, and what the program wrote to `usage.json` in its home folder."""

@@ -29,7 +29,7 @@ class GitVersions:
             return self._version(self._mirror.resolve(self._source.human))
         assert self._source.patch is not None
         path = self._folder / self._source.patch
-        return self._version(self._base(), human_patch(path), f"+{path.name}")
+        return self._version(self._base(), human_patch(path, self.base_tree(), self._cache), f"+{path.name}")
 
     def message(self) -> str:
         commit = self.human_commit()

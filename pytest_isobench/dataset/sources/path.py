@@ -34,7 +34,7 @@ class PathVersions:
         if self._source.human is not None:
             return self._version(self._source.human)
         assert self._source.patch is not None
-        return self._version(self._source.base, human_patch(self._folder / self._source.patch))
+        return self._version(self._source.base, human_patch(self._folder / self._source.patch, self.base_tree(), self._cache))
 
     def message(self) -> str:
         return ""

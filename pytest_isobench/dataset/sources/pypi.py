@@ -13,12 +13,12 @@ from pathlib import Path, PurePosixPath
 
 from packaging.utils import canonicalize_name
 
-from pytest_isobench.dataset.cache import Cache, key_of, tree_digest
+from pytest_isobench.dataset.cache import Cache, Entry, key_of, tree_digest
 from pytest_isobench.dataset.environments import FOLDER, compile_bytecode, create, environment_key, site_packages
 from pytest_isobench.dataset.interpreters import find_interpreter
 from pytest_isobench.dataset.packages import newest
 from pytest_isobench.dataset.sources.common import TREE, make_version
-from pytest_isobench.dataset.versions import BuiltEnvironment, Version
+from pytest_isobench.dataset.versions import BuiltEnvironment, Tree, Version
 from pytest_isobench.errors import UsageError
 from pytest_isobench.models.task import PypiSource, Task
 
@@ -48,6 +48,11 @@ class PypiVersions:
     def message(self) -> str:
         return ""
 
+    def base_tree(self) -> Tree:
+        """Return the files of the base release, which come with its environment."""
+        entry = self._entry(self._source.base)
+        return Tree(label=self._source.base, path=entry.path / TREE, digest=entry.facts["tree"])
+
     def named(self, name: str) -> Version:
         """Return a release by its number; `latest` is the one that pip would install today."""
         if not _VERSION.fullmatch(name):
@@ -65,11 +70,14 @@ class PypiVersions:
         return self._cache.get("newest", key, ask).facts["version"]
 
     def _release(self, version: str) -> Version:
-        pin = [f"{self._package}=={version}"]
-        key = key_of("release", self._package, version, environment_key(self._environment, pin))
-        entry = self._cache.get("releases", key, lambda folder: self._build(folder, pin, key))
+        entry = self._entry(version)
         environment = BuiltEnvironment(path=entry.path / FOLDER, digest=entry.facts["environment"])
         return make_version(version, entry.path / TREE, entry.facts["tree"], environment)
+
+    def _entry(self, version: str) -> Entry:
+        pin = [f"{self._package}=={version}"]
+        key = key_of("release", self._package, version, environment_key(self._environment, pin))
+        return self._cache.get("releases", key, lambda folder: self._build(folder, pin, key))
 
     @property
     def _package(self) -> str:

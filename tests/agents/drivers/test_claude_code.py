@@ -138,6 +138,8 @@ def test_the_result_tells_the_end(changes: dict[str, Any], end: End, retries: bo
     ("left", "end", "retries", "reason"),
     [
         (output(init(), answer(1), status=143, timed_out=True), End.UNKNOWN, False, ""),
+        (output(init(), answer(1), result(), timed_out=True), End.UNKNOWN, False, ""),
+        (output(init(), answer(1), result(is_error=True, result="Request was aborted."), timed_out=True), End.UNKNOWN, False, ""),
         (output(init(), status=-9, timed_out=True), End.UNKNOWN, False, ""),
         (output(init(), retry(529), timed_out=True), End.API_FAILURE, True, "rate_limit"),
         (output(init(), retry(401), status=-9), End.API_FAILURE, False, "rate_limit"),
@@ -148,7 +150,8 @@ def test_the_result_tells_the_end(changes: dict[str, Any], end: End, retries: bo
         (Output(returncode=0, stdout="a page of text", stderr=""), End.PROGRAM_FAILURE, False,
          "exit status 0 without a record of its end: a page of text"),
     ],
-    ids=["time", "no answer", "no service", "no access", "overload late", "killed", "no start", "another program"],
+    ids=["time", "result late", "abort late", "no answer", "no service", "no access", "overload late", "killed", "no start",
+         "another program"],
 )  # fmt: skip
 def test_without_a_result(left: Output, end: End, retries: bool, reason: str) -> None:
     account = ClaudeCode().read(left)

@@ -135,6 +135,7 @@ def test_a_failed_turn_may_say_nothing() -> None:
         (output(*STARTED, WARNING, WORK, WORDS, trouble("Reconnecting... 1/3"), DONE), End.FINISHED, False, "It is fast."),
         (output(*STARTED, DONE), End.FINISHED, False, ""),
         (output(*STARTED, WARNING, WORK, timed_out=True, status=-15), End.UNKNOWN, False, ""),
+        (output(*STARTED, WARNING, WORK, WORDS, DONE, timed_out=True), End.UNKNOWN, False, ""),
         (output(*STARTED, WARNING, timed_out=True, status=-15), End.UNKNOWN, False, ""),
         (output(*STARTED, WARNING, trouble("Reconnecting... waiting for network"), timed_out=True), End.API_FAILURE, True,
          "Reconnecting... waiting for network"),
@@ -143,7 +144,7 @@ def test_a_failed_turn_may_say_nothing() -> None:
         (output(status=1, stderr="Error loading config.toml:\n3:12: extra `=`"), End.PROGRAM_FAILURE, False,
          "exit status 1 without a record of its end: Error loading config.toml:\n3:12: extra `=`"),
     ],
-    ids=["done", "went on", "silent", "time", "no answer", "no service", "network late", "killed", "configuration"],
+    ids=["done", "went on", "silent", "time", "end late", "no answer", "no service", "network late", "killed", "configuration"],
 )  # fmt: skip
 def test_the_end(left: Output, end: End, retries: bool, reason: str) -> None:
     account = Codex().read(left)

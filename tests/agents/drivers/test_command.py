@@ -47,7 +47,8 @@ def test_what_does_not_fit_is_said(fields: dict[str, Any], message: str) -> None
 
 
 def test_no_unknown_program_is_asked_for_a_version() -> None:
-    assert Command().version(AgentSpec(version=1, driver="command", command=("my-agent",))) == ()
+    command = Command().version(AgentSpec(version=1, driver="command", command=("my-agent",)))
+    assert subprocess.run(command, capture_output=True, check=True).stdout == b""
 
 
 @pytest.mark.parametrize(
