@@ -50,7 +50,10 @@ def _checks(arguments: argparse.Namespace) -> Iterator[Check]:
     if arguments.clean:
         yield from clean()
     if arguments.leaks is None:
+        from pytest_isobench.cli.doctor_agents import check_project_agents
+
         yield from examine()
+        yield from check_project_agents(Path.cwd())
     else:
         from pytest_isobench.cli.leak_checks import look_for_leaks
 

@@ -62,7 +62,9 @@ class Board:
             if summary.state == "made":
                 self.times.append(summary.seconds)
                 self.usd += summary.usage.usd or 0.0
-            self.say(f"[{self.done}/{self.total}] {ended_text(summary)}")
+            done = self.done
+        # Without the lock: whoever prints may draw the board anew.
+        self.say(f"[{done}/{self.total}] {ended_text(summary)}")
 
     def seconds_left(self) -> float | None:
         """Return how long the rest will take, judging by the attempts that were made; None before the first one."""
@@ -78,7 +80,7 @@ class Board:
             left = self.seconds_left()
             usd = self.usd + sum(running.progress.usd or 0.0 for running in self.running.values())
             parts = [f"{self.done} of {self.total} done", f"{len(self.running)} running"]
-        return ", ".join([*parts, *([f"${usd:.2f}"] if usd else []), *([f"about {clock(left)} left"] if left is not None else [])])
+        return ", ".join([*parts, *([f"${usd:.2f}"] if usd else []), *([f"about {clock(left)} left"] if left and left >= 1 else [])])
 
     def table(self) -> Table:
         """Return the running agents, the oldest first."""

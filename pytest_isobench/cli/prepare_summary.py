@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from pytest_isobench.models.agent import AgentStatus
 from pytest_isobench.models.preparing import RunSummary
 from pytest_isobench.preparing.preparing import SUMMARY
 from pytest_isobench.reports.text import Paper
@@ -57,6 +58,7 @@ def _costs(summary: RunSummary) -> Iterator[str]:
 def _failures(summary: RunSummary) -> Iterator[str]:
     """Yield what is in the way of attempts, each reason once: a key that is not set fails all of them alike."""
     lost = [item for item in summary.items if item.state == "failed" or (item.state == "made" and not item.final)]
+    lost = [item for item in lost if item.status is not AgentStatus.INTERRUPTED]
     reasons = Counter(item.reason or (item.status.value if item.status else "") for item in lost)
     for reason, count in reasons.most_common(REASONS):
         yield f"{count} without a patch that counts: {reason}"

@@ -24,7 +24,7 @@ from pytest_isobench.redaction import redact
 
 SHORT = 8
 """Digits of a commit in the id of a task that no file describes."""
-OWN_PATCH = "the runner's own copy of the patch"
+OWN_PATCH = "a benchmark's runner"
 
 Change = Literal["new", "updated", "unchanged"]
 

@@ -103,5 +103,5 @@ def test_a_plan_is_joined_to_what_it_was_made_of(project: Project, tmp_path: Pat
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 2}', '{"items": [{"id": "x"}]}', '{"version": 1, "version": 1}', "NaN"])
 def test_what_is_no_plan(tmp_path: Path, text: str) -> None:
     (tmp_path / "plan.json").write_text(text)
-    with pytest.raises(UsageError, match="plan.json: is no plan: "):
+    with pytest.raises(UsageError, match=r"plan\.json: is no plan: "):
         read_plan(tmp_path / "plan.json")
