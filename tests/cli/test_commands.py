@@ -274,14 +274,17 @@ def test_validate_folders_and_files_that_are_none(tmp_path: Path, capsys: Captur
     assert "one.yaml: 1 good, 0 broken" in printed
 
 
-def test_doctor_finds_what_a_session_needs(tmp_path: Path) -> None:
+def test_doctor_finds_what_a_session_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     if shutil.which("git") is None:
         pytest.skip("git is not installed")
-    done = isobench("doctor", env={**os.environ, "ISOBENCH_CACHE": str(tmp_path / "cache"), "COLUMNS": "200"})
-    assert done.returncode == 0, done.stdout
+    monkeypatch.setenv("ISOBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    status = main(["doctor"])
+    printed = capsys.readouterr().out
+    assert status == 0, printed
     for subject in ("local sandbox: keeps apart", "git: git version", "Python: ", "cores: ", "machine: ", "cache: ", "temporary files: "):
-        assert subject in done.stdout
-    assert f"cache: {tmp_path / 'cache'}, 0 MiB used" in done.stdout
+        assert subject in printed
+    assert f"cache: {tmp_path / 'cache'}, 0 MiB used" in printed
     assert not (tmp_path / "cache").exists(), "looking must change nothing"
 
 
@@ -292,10 +295,11 @@ def test_doctor_misses_git(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_doctor_misses_a_cache(tmp_path: Path) -> None:
-    done = isobench("doctor", env={**os.environ, "ISOBENCH_CACHE": "/proc/isobench", "COLUMNS": "200"})
-    assert done.returncode == 1
-    assert "MISSING  cache: /proc/isobench cannot be written" in done.stdout
+def test_doctor_misses_a_cache(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setenv("ISOBENCH_CACHE", "/proc/isobench")
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["doctor"]) == 1
+    assert "MISSING  cache: /proc/isobench cannot be written" in capsys.readouterr().out
 
 
 LEAKY = """
