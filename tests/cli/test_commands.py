@@ -41,7 +41,7 @@ def file(tmp_path: Path) -> Path:
 def test_alone_it_helps(capsys: Captured) -> None:
     assert main([]) == 0
     printed = capsys.readouterr().out
-    assert all(f"\n    {command.NAME} " in printed for command in COMMANDS)
+    assert all(f"\n    {command.NAME}" in printed for command in COMMANDS)
     assert "exit status: 0 good" in printed
 
 
@@ -66,7 +66,8 @@ def test_a_wrong_command_is_told_the_nearest() -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == (
-        "isobench: there is no command 'reprot' (did you mean 'report'?); commands: report, validate, doctor, images, journal, schema\n"
+        "isobench: there is no command 'reprot' (did you mean 'report'?); "
+        "commands: report, validate, doctor, plan, prepare, import-runs, images, journal, schema\n"
     )
 
 
