@@ -90,7 +90,7 @@ class Board:
         return [*(self.on.cut(line, self.on.width) for line in (grid(rows) if rows else ())), *more]
 
     def _row(self, name: str, elapsed: str, progress: Progress) -> list[str]:
-        room = self.on.width // 2
+        room = self.on.width * 2 // 5
         short = name if len(name) <= room else f"{name[: room // 3]}{'~' if self.on.ascii_only else CUT}{name[1 - room + room // 3 :]}"
         phase = progress.phase + (", edited" if progress.edited else "")
         return [short, pad(elapsed, 7, right=True), ", ".join(_counts(progress.steps, progress.usd)), self.on.clean(phase)]
