@@ -134,7 +134,8 @@ def type_text(shape: Mapping[str, Any]) -> str:
     if kind == "array":
         kind = f"list of {type_text(shape.get('items') or shape['prefixItems'][0])}"
     elif kind == "object":
-        kind = f"object of {type_text(shape['additionalProperties'])}"
+        values = shape.get("patternProperties") or {"": shape["additionalProperties"]}
+        kind = f"object of {type_text(next(iter(values.values())))}"
     bounds = [f"{word} {shape[key]:g}" for key, word in BOUNDS.items() if key in shape]
     return " ".join([KINDS.get(kind, kind), *bounds])
 
@@ -190,6 +191,8 @@ def decisions_page() -> str:
 def pages() -> dict[str, str]:
     """Return the text of every page by its place below docs."""
     task = "One record of a task file. `isobench schema task` prints this as a JSON schema."
+    agent = "A file that describes an agent, `agents/NAME.yaml`. `isobench schema agent` prints this as a JSON schema."
+    attempt = "The record of one attempt, beside its patch. `isobench schema attempt` prints this as a JSON schema."
     report = "What a session writes. `isobench schema report` prints this as a JSON schema; its version changes whenever the shape does."
     texts = {
         "reference/options.md": options_page(),
@@ -197,6 +200,8 @@ def pages() -> dict[str, str]:
         "reference/fixtures.md": fixtures_page(),
         "reference/cli.md": cli_page(),
         "reference/task.md": schema_page("task", "Tasks", task),
+        "reference/agent.md": schema_page("agent", "Agents", agent),
+        "reference/attempt.md": schema_page("attempt", "Attempts", attempt),
         "reference/report.md": schema_page("report", "Reports", report),
         "decisions/index.md": decisions_page(),
     }

@@ -172,7 +172,7 @@ class Look:
         """Look at a file: at one of the tree, one outside of the system, or one whose size is wanted."""
         if mine:
             self.tree.append({"path": shown(path[len(self.here) + 1 :]), "blob": blob(path, status.st_size), "mode": mode(status)})
-        if status.st_size in self.sizes or (private and status.st_size <= HASHED):
+        elif status.st_size in self.sizes or (private and status.st_size <= HASHED):
             digest, found = digest_of(path, self.lines if private and status.st_size <= READ else set())
             self.files.append({"path": shown(path), "size": status.st_size, "sha256": digest, "lines": found})
         if private:

@@ -12,6 +12,8 @@ from pytest_isobench.models.leak import Leak, LeakKind
 
 FILES = {"HEAD", "config", "index", "info/attributes", "info/exclude", repository.BRANCH}
 """All files of the repository besides its objects."""
+TEXTS = {"info/attributes": repository.ATTRIBUTES, "info/exclude": repository.EXCLUDED}
+"""What stands in some of them; install commands may add to it."""
 SETTINGS = {
     "core.repositoryformatversion": "0",
     "core.filemode": "true",
@@ -49,7 +51,7 @@ def of_own(seen: Inventory, expected: Expected) -> Iterator[Leak]:
     yield from _objects(own, expected)
     yield from _config(own)
     for file in own.files:
-        yield from _file(file)
+        yield from _file(file, expected)
     if any(line.strip() for line in own.alternates):
         message = f"leads to another repository's objects, in {', '.join(own.alternates).strip()[:200]}; {REMAKE}"
         yield Leak(kind="alternates", where=f"{own.path}/.git/objects/info/alternates", message=message)
@@ -96,9 +98,11 @@ def _config(own: Repository) -> Iterator[Leak]:
             yield Leak(kind="config", where=name or ".git/config", message=f"is a setting that was not made for the agent; {REMAKE}")
 
 
-def _file(file: GitFile) -> Iterator[Leak]:
+def _file(file: GitFile, expected: Expected) -> Iterator[Leak]:
     if file.path == "HEAD" and file.head != f"ref: {repository.BRANCH}\n":
         yield Leak(kind="pseudo_ref", where=".git/HEAD", message=f"is not on the only branch; {REMAKE}")
+    if (text := TEXTS.get(file.path)) and (file.head != text) and not (expected.built and file.head.startswith(text)):
+        yield Leak(kind="git_file", where=f".git/{file.path}", message=f"holds more than was written for the agent; {REMAKE}")
     if file.path in FILES:
         return
     kind, what = next(((kind, what) for pattern, kind, what in _KINDS if re.match(pattern, file.path)), ("git_file", "is unknown"))

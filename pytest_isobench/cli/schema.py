@@ -6,14 +6,14 @@ import argparse
 import json
 
 NAME = "schema"
-SCHEMAS = ("report", "result", "task")
+SCHEMAS = ("report", "result", "task", "agent", "attempt")
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = commands.add_parser(
         NAME,
-        help="print the JSON schema of reports, results or tasks",
+        help="print the JSON schema of reports, results, tasks, agents or attempts",
         description="Print a JSON schema (draft 2020-12). In those of reports and results every number has a 'unit', and a 'direction' "
         "where one end is better.",
     )

@@ -10,6 +10,9 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from pytest_isobench.models.base import Name, Record, Shown
 from pytest_isobench.models.finding import Finding, Isolation
 
+AGENT_VERSION = ATTEMPT_VERSION = 1
+"""Versions of the schemas of agents' files and of attempts' records. 1 - the first."""
+
 Option = str | int | float | bool
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+(:\d{1,5})?$")]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_isobench.errors import UsageError, nearest
+from pytest_isobench.models.agent import AGENT_VERSION, ATTEMPT_VERSION, AgentSpec, AttemptRecord
 from pytest_isobench.models.base import Record
 from pytest_isobench.models.result import REPORT_VERSION, Report, Result
 from pytest_isobench.models.task import TASK_VERSION, Task
@@ -14,6 +15,8 @@ RECORDS: Mapping[str, tuple[type[Record], int]] = {
     "report": (Report, REPORT_VERSION),
     "result": (Result, REPORT_VERSION),
     "task": (Task, TASK_VERSION),
+    "agent": (AgentSpec, AGENT_VERSION),
+    "attempt": (AttemptRecord, ATTEMPT_VERSION),
 }
 
 RATIO = "ratio of times, 1 is equal", "higher is faster"
@@ -23,8 +26,15 @@ SECONDS = "s", ""
 ROUNDS = "rounds", ""
 CASES = "cases", ""
 COUNT = "count", ""
+TOKENS = "tokens", ""
 
 UNITS: Mapping[str, tuple[str, str]] = {
+    "AttemptRecord.attempt": ("number of the attempt, from 0", ""),
+    "AttemptRecord.first_edit": SECONDS,
+    "AttemptRecord.seconds": SECONDS,
+    "AttemptRecord.steps": ("turns of the model", ""),
+    "AttemptRecord.tries": COUNT,
+    "AttemptRecord.version": ("version", ""),
     "CheckResult.seconds": SECONDS,
     "Comparison.margin": SHARE,
     "Comparison.noise_floor": LOG_RATIO,
@@ -88,12 +98,17 @@ UNITS: Mapping[str, tuple[str, str]] = {
     "Totals.not_evaluable": CASES,
     "Totals.outcomes": CASES,
     "Totals.task_states": CASES,
+    "Usage.cached_tokens": TOKENS,
+    "Usage.input_tokens": TOKENS,
+    "Usage.output_tokens": TOKENS,
+    "Usage.reasoning_tokens": TOKENS,
+    "Usage.usd": ("USD", "lower is cheaper"),
 }
 """Unit and direction of every number in a report; an empty direction means that neither end is better."""
 
 
 def schema_of(name: str) -> dict[str, Any]:
-    """Return the JSON schema of a `report`, `result` or `task`. Raises `UsageError` for another name."""
+    """Return the JSON schema of one of `RECORDS`. Raises `UsageError` for another name."""
     if name not in RECORDS:
         raise UsageError(f"there is no schema {name!r}{nearest(name, RECORDS)}; schemas: {', '.join(RECORDS)}")
     record, version = RECORDS[name]

@@ -232,6 +232,11 @@ def notes(place: Place) -> None:
     (place.tree / ".git/description").write_text("The fast one uses reduce.")
 
 
+def ignored(place: Place) -> None:
+    with (place.tree / ".git/info/exclude").open("a") as file:
+        file.write("# use reduce\n")
+
+
 def nested(place: Place) -> None:
     subprocess.run(["git", "init", "-q", place.tree / "package"], check=True, env=CLEAN)
 
@@ -282,6 +287,7 @@ PLANTED = [
     (remote, {"config"}),
     (worktrees, {"repository", *OBJECTS}),
     (notes, {"git_file"}),
+    (ignored, {"git_file"}),
     (nested, {"repository", "tree_file"}),
     (clone_nearby, {"human_object"}),
     (copied("human/total.py", "tree/total.py"), {"human_file"}),

@@ -210,7 +210,7 @@ def test_a_program_that_is_not_installed(agent: Callable[..., LiveAgent], assign
 def test_a_key_that_is_not_set(agent: Callable[..., LiveAgent], assignment: Assignment, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "CODEX_API_KEY"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(UsageError, match="needs a key: set .*OPENAI_API_KEY"):
+    with pytest.raises(UsageError, match=r"needs a key: set .*OPENAI_API_KEY"):
         agent(driver="codex", command=["/bin/true"]).make(assignment)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_isobench.agents import specs
 from pytest_isobench.agents.drivers import DRIVERS, load_driver
-from pytest_isobench.agents.drivers.base import Job
+from pytest_isobench.agents.drivers.base import Job, Model
 from pytest_isobench.errors import TaskError
 from pytest_isobench.models.agent import AgentSpec, Budget
 
@@ -136,8 +136,9 @@ def test_no_secret_is_told_in_an_error(tmp_path: Path) -> None:
 def test_the_pages_examples_can_be_called(text: str, tmp_path: Path) -> None:
     spec = read(tmp_path, text)
     driver = load_driver(spec.driver)
-    variables = dict.fromkeys(driver.keys[:1], "k")
-    call: Any = driver.call(Job(spec=spec, prompt="Make it fast.", variables=variables))  # type: ignore[union-attr]
+    if isinstance(driver, Model):
+        return
+    call = driver.call(Job(spec=spec, prompt="Make it fast.", variables=dict.fromkeys(driver.keys[:1], "k")))
     assert call.argv
 
 

@@ -21,6 +21,7 @@ from pytest_isobench.cli.main import COMMANDS, main
 from pytest_isobench.measuring.journal import Journal
 from pytest_isobench.reports.session import ReportWriter, write_report
 from pytest_isobench.reports.terminal import summary_lines
+from pytest_isobench.sandboxes.probe import probe
 
 ISOBENCH = (sys.executable, "-c", "import sys; from pytest_isobench.cli.main import main; sys.exit(main())")
 
@@ -273,14 +274,17 @@ def test_validate_folders_and_files_that_are_none(tmp_path: Path, capsys: Captur
     assert "one.yaml: 1 good, 0 broken" in printed
 
 
-def test_doctor_finds_what_a_session_needs(tmp_path: Path) -> None:
+def test_doctor_finds_what_a_session_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     if shutil.which("git") is None:
         pytest.skip("git is not installed")
-    done = isobench("doctor", env={**os.environ, "ISOBENCH_CACHE": str(tmp_path / "cache"), "COLUMNS": "200"})
-    assert done.returncode == 0, done.stdout
+    monkeypatch.setenv("ISOBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    status = main(["doctor"])
+    printed = capsys.readouterr().out
+    assert status == 0, printed
     for subject in ("local sandbox: keeps apart", "git: git version", "Python: ", "cores: ", "machine: ", "cache: ", "temporary files: "):
-        assert subject in done.stdout
-    assert f"cache: {tmp_path / 'cache'}, 0 MiB used" in done.stdout
+        assert subject in printed
+    assert f"cache: {tmp_path / 'cache'}, 0 MiB used" in printed
     assert not (tmp_path / "cache").exists(), "looking must change nothing"
 
 
@@ -291,7 +295,60 @@ def test_doctor_misses_git(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_doctor_misses_a_cache(tmp_path: Path) -> None:
-    done = isobench("doctor", env={**os.environ, "ISOBENCH_CACHE": "/proc/isobench", "COLUMNS": "200"})
+def test_doctor_misses_a_cache(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setenv("ISOBENCH_CACHE", "/proc/isobench")
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["doctor"]) == 1
+    assert "MISSING  cache: /proc/isobench cannot be written" in capsys.readouterr().out
+
+
+LEAKY = """
+version: 1
+tasks:
+  - id: fair
+    description: Add up numbers.
+    source: {kind: path, base: base, human: human}
+    workload: {kind: python, code: "def run(x): pass"}
+  - id: unfair
+    description: Add up numbers.
+    gain: The loop has moved into the interpreter.
+    brief: {hints: ["Remember that the loop has moved into the interpreter."]}
+    source: {kind: path, base: base, human: human}
+    workload: {kind: python, code: "def run(x): pass"}
+  - id: untold
+    source: {kind: path, base: base, human: human}
+    workload: {kind: python, code: "def run(x): pass"}
+"""
+
+
+@pytest.mark.skipif(isinstance(probe().bubblewrap, str), reason="no bubblewrap")
+def test_doctor_looks_for_leaks(tmp_path: Path) -> None:
+    for name, text in (("base", "x = [number for number in range(10)]\n"), ("human", "x = list(first_numbers(start=0, stop=10))\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "total.py").write_text(text)
+    (tmp_path / "tasks.yaml").write_text(LEAKY)
+    options = {"cwd": tmp_path, "env": {**os.environ, "ISOBENCH_CACHE": str(tmp_path / "cache"), "COLUMNS": "200"}}
+    done = isobench("doctor", "--leaks", "tasks.yaml", **options)
     assert done.returncode == 1
-    assert "MISSING  cache: /proc/isobench cannot be written" in done.stdout
+    assert done.stderr == ""
+    *lines, last = done.stdout.splitlines()
+    assert last.startswith("MISSING  untold: could not be looked at: task untold does not say what is to become faster")
+    assert lines == [
+        "ok       fair: its prompt and its work tree tell nothing of the human's version",
+        "LEAK     unfair: 1 thing tells of the human's version, or may",
+        "LEAK     human_message: line 33: 'the loop has moved into the' is how the human's change is described",
+    ]
+    (tmp_path / "tasks.yaml").write_text(LEAKY.partition("  - id: unfair")[0])
+    assert isobench("doctor", "--leaks", "tasks.yaml", **options).returncode == 0
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["none.yaml"], "none.yaml"),
+    ([], "there are no task files in"),
+    (["tasks.yaml", "--sandbox=lokal"], "there is no such sandbox (did you mean 'local'?)"),
+])  # fmt: skip
+def test_doctor_looks_nowhere_without_tasks_or_a_sandbox(tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "tasks.yaml").write_text(LEAKY)
+    done = isobench("doctor", "--leaks", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr

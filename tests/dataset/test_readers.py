@@ -159,7 +159,7 @@ WRONG_FIELDS = [
     ({"resources": {"cpus": "2"}}, "resources.cpus", "valid integer, not '2'"),
     ({"checks": [{"name": "a", "command": ["x"]}, {"name": "b", "comand": ["x"]}]}, "checks[1].comand", "did you mean 'command'"),
     ({"tolerance": {"float32": {"relativ": 1}}}, "tolerance.float32.relativ", r"did you mean 'relative'\?\); allowed: relative, absolute"),
-    ({"marks": ["a"] * 100_001}, None, "has more than 100,000 values"),
+    ({"marks": ["a"] * 1001}, None, "has more than 1,000 values"),
     ({"environment": {"python": "2.7"}}, "environment.python", "not '2.7'"),
     ({"margin": 2}, "margin", "less than 1, not 2"),
 ]
@@ -168,8 +168,9 @@ WRONG_FIELDS = [
 @pytest.mark.parametrize(("changes", "field", "message"), WRONG_FIELDS, ids=lambda value: value if isinstance(value, str) else "")
 @pytest.mark.parametrize("name", ["a.yaml", "c.json", "d.jsonl"])
 def test_an_error_names_field_value_and_what_is_allowed(
-    tmp_path: Path, name: str, changes: dict[str, Any], field: str | None, message: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, changes: dict[str, Any], field: str | None, message: str
 ) -> None:
+    monkeypatch.setattr("pytest_isobench.dataset.records.VALUES", 1000)
     WRITERS[name](tmp_path / name, [record(**changes)])
     with pytest.raises(TaskError, match=message) as caught:
         next(read_stubs(tmp_path / name)).load()

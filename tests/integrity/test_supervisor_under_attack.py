@@ -100,7 +100,7 @@ def test_an_answer_that_is_taken_back_is_waited_for_no_longer_than_allowed(super
     start(supervisor, "thief", TAKES_BACK)
     start(supervisor, "honest", HONEST)
     begin = time.monotonic()
-    played = play(supervisor, "thief", "honest", turns=4)
+    played = play(supervisor, "thief", "honest", turns=4, timeout=1)
     assert played[-1].keys() == {"honest"}, "it was lucky four times"
     assert [turn["honest"].status for turn in played] == ["ok"] * 4
     assert time.monotonic() - begin < 30
@@ -127,7 +127,7 @@ def test_processes_that_are_hard_to_stop_stand_still_or_are_seen_running(supervi
 
 def test_output_without_end_is_cut_off_in_time(supervisor):
     begin = time.monotonic()
-    result = supervisor.run(process("/bin/sh", "-c", "exec yes"), timeout=1, output_limit=1000)
+    result = supervisor.run(process("/bin/sh", "-c", "exec yes"), timeout=0.5, output_limit=1000)
     assert result.timed_out
     assert result.truncated
     assert len(result.stdout) == 1000

@@ -216,6 +216,26 @@ OWN = """
 """
 
 
+LEAKS = """
+    def test_fair(isobench_leaks):
+        assert isobench_leaks() == ()
+"""
+
+
+def test_a_sandbox_that_runs_nothing_cannot_show_that_nothing_leaks(project):
+    project.pytester.makepyfile(test_fair=LEAKS)
+    result = project.run("test_fair.py", "--isobench-agent=nop", "-rs")
+    result.assert_outcomes(skipped=2)
+    result.stdout.fnmatch_lines(["*the sandbox 'fake' runs nothing, and an agent must run*"])
+
+
+def test_users_test_that_nothing_leaks(project):
+    project.pytester.makepyfile(test_fair=LEAKS)
+    result = project.run("test_fair.py", "--isobench-agent=nop", "--isobench-sandbox=local", "-k", "sort")
+    assert "tree_file" not in result.stdout.str()
+    result.assert_outcomes(passed=1)
+
+
 def test_users_write_their_own_tests(project):
     project.pytester.makepyfile(test_own=OWN)
     result = project.run("test_own.py", "--isobench-agent=human,nop", "-v")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from leftovers import still_running
 
 from pytest_isobench.reports.reading import read_report
 
@@ -77,7 +78,6 @@ def test_nothing_is_left_running_or_lost(project, number):
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
     process.communicate(timeout=30)
-    _, alive = psutil.wait_procs(family, timeout=10)
-    assert not alive
+    assert still_running(family) == []
     finish(session(project, report, "--isobench-resume"))
     assert len(read_report(report).results) == 5 * TASKS

@@ -11,6 +11,7 @@ import time
 
 import psutil
 import pytest
+from leftovers import still_running
 
 COMMAND = [sys.executable, "-m", "pytest", "-q", "-p", "no:hypothesispytest", "-p", "no:anyio", "--isobench-seed=5"]
 AGENTS = "--isobench-agent=human,nop,fake:1.7,fake:crash"
@@ -39,10 +40,10 @@ def kill_at(project, moments, *arguments):
     for moment in moments:
         session = start(project, "--isobench-resume", *arguments)
         time.sleep(moment)
-        family = [session, *psutil.Process(session.pid).children(recursive=True)]
+        children = psutil.Process(session.pid).children(recursive=True)
         session.kill()
         session.wait()
-        assert psutil.wait_procs([process for process in family if process is not session], timeout=10)[1] == [], "these were left running"
+        assert still_running(children) == []
 
 
 def whole_run(project):
@@ -83,7 +84,7 @@ def test_a_killed_session_leaves_no_worker(project):
     assert workers
     session.send_signal(signal.SIGKILL)
     session.wait()
-    assert psutil.wait_procs(workers, timeout=5)[1] == []
+    assert still_running(workers) == []
 
 
 @pytest.mark.soak

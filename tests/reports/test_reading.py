@@ -174,9 +174,10 @@ def test_places_without_a_file(tmp_path: Path) -> None:
 
 def test_huge_files_are_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with path.open("wb") as file:
-        file.truncate(reading.SIZE_LIMIT + 1)
+        file.truncate(2**20 + 1)
+    monkeypatch.setattr(reading, "SIZE_LIMIT", 2**20)
     monkeypatch.setattr(jsonl, "LINE_LIMIT", 1000)
-    with pytest.raises(UsageError, match="bytes are too many for a report; at most 268435456 are read"):
+    with pytest.raises(UsageError, match="bytes are too many for a report; at most 1048576 are read"):
         read_report(path)
 
 

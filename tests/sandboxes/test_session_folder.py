@@ -163,6 +163,8 @@ def test_users_of_a_living_sandbox_are_not_touched(temporary: Path) -> None:
 
 def test_deep_folders_are_removed(temporary: Path) -> None:
     folder = temporary / "deep"
-    subprocess.run(["sh", "-c", f"mkdir {folder}; cd {folder}; i=0; while [ $i -lt 1500 ]; do mkdir d; cd d; i=$((i+1)); done"], check=True)
+    folder.mkdir()
+    code = "import os\nfor _ in range(1500):\n    os.mkdir('d')\n    os.chdir('d')"
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
     session.remove(folder)
     assert not folder.exists()

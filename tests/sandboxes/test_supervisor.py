@@ -16,6 +16,7 @@ from statistics import median
 
 import psutil
 import pytest
+from leftovers import still_running
 
 import pytest_isobench.workloads
 from pytest_isobench.errors import SandboxError
@@ -254,8 +255,7 @@ client.turns([Turn(order=("a",), inputs=b"[1]")], timeout=60)
         family = [supervisor, *supervisor.children(recursive=True)]
         assert len(family) >= 3
         controller.kill()
-    _, alive = psutil.wait_procs(family, timeout=10)
-    assert not alive
+    assert still_running(family) == []
 
 
 def test_the_request_itself_costs_next_to_nothing(supervisor):

@@ -41,7 +41,7 @@ class Options(Record):
     files: str = Field("", description="Files that it may edit from the start, separated by blanks; those that the prompt names, it adds.")
     edit_format: Literal["diff", "diff-fenced", "whole", "udiff", "patch"] | None = Field(None, description="By default the model's own.")
     map_tokens: int | None = Field(None, ge=0, description="Size of its map of the repository; 0 for none.")
-    reasoning_effort: str | None = Field(None, pattern=r"^\w+$")
+    reasoning_effort: str | None = Field(None, pattern=r"^\w+$", description="As the model knows it: low, medium, high.")
 
 
 class Aider:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 _START, _MIDDLE, _END = (re.compile(rf"^{mark}[ \t]*$") for mark in (r"<{5,9} ?SEARCH", r"={5,9}", r">{5,9} ?REPLACE"))
-_DECORATION = re.compile(r"^[\s`*#>]+|[\s`*:]+$")
+_DECORATION = re.compile(r"^(?:[\s`*#>]|(?:File|Path):)+|[\s`*:]+$", re.IGNORECASE)
 _ODD = re.compile(r'[\x00-\x1f\x7f"\\]')
 _SHOWN = 10
 """Reasons that are given, of as many as there may be."""

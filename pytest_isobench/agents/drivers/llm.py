@@ -14,11 +14,10 @@ from pydantic import Field
 from pytest_isobench.agents.drivers.base import Account, End, Job
 from pytest_isobench.agents.drivers.calling import host_of, options_of, variables_of
 from pytest_isobench.agents.drivers.edits import EditError, diff, parse
-from pytest_isobench.agents.drivers.reading import Line, count, dig, names, objects, record, words
-from pytest_isobench.agents.drivers.services import SERVICES, failure
+from pytest_isobench.agents.drivers.reading import Line, dig, names, objects, record, words
+from pytest_isobench.agents.drivers.services import SERVICES, chat_usage, failure
 from pytest_isobench.agents.drivers.texts import shown, text_of
 from pytest_isobench.errors import MissingExtraError, UsageError
-from pytest_isobench.models.agent import Usage
 from pytest_isobench.models.base import Record
 
 FORM = """\
@@ -41,7 +40,7 @@ class Options(Record):
 
     base_url: str | None = Field(None, description="The service; by default OPENAI_BASE_URL, else OpenAI's own.")
     max_tokens: int | None = Field(None, gt=0, description="Tokens of the answer, reasoning included; by default the service's own limit.")
-    temperature: float | None = Field(None, ge=0, le=2)
+    temperature: float | None = Field(None, ge=0, le=2, description="By default the service's own, which some models insist on.")
     reasoning_effort: str | None = Field(None, pattern=r"^\w+$", description="As the model knows it: low, medium, high.")
     context_kb: int = Field(200, gt=0, description="kB of code that the model is shown at most.")
 
@@ -71,7 +70,7 @@ class Llm:
             account,
             models=names([answer.get("model")]),
             session=words(answer.get("id")),
-            usage=_usage(answer.get("usage")),
+            usage=chat_usage(answer.get("usage")),
             steps=1,
             trajectory={"question.json": json.dumps(question, ensure_ascii=False, indent=1).encode("utf-8", "replace"),
                         "answer.json": said.encode("utf-8", "replace")},
@@ -128,12 +127,3 @@ def _judge(answer: Line, tree: Path) -> tuple[str, Account]:
     except EditError as error:
         return "", Account(end=End.FINISHED, reason=str(error))
     return patch, Account(end=End.FINISHED, reason="" if patch else "the answer holds no edit" if not edits else "the edits change nothing")
-
-
-def _usage(value: object) -> Usage:
-    return Usage(
-        input_tokens=count(dig(value, "prompt_tokens")),
-        cached_tokens=count(dig(value, "prompt_tokens_details", "cached_tokens")),
-        output_tokens=count(dig(value, "completion_tokens")),
-        reasoning_tokens=count(dig(value, "completion_tokens_details", "reasoning_tokens")),
-    )

@@ -10,10 +10,10 @@ from pydantic import Field
 
 from pytest_isobench.agents.drivers.base import HOME, Account, Call, End, Job, Output
 from pytest_isobench.agents.drivers.calling import options_of, variables_of
-from pytest_isobench.agents.drivers.reading import Line, cost, count, dig, excerpt, names, objects, record, spent, unfinished, words
-from pytest_isobench.agents.drivers.services import ENVIRONMENT, KEYS, OFFLINE, failure, hosts_of
+from pytest_isobench.agents.drivers.reading import Line, cost, dig, excerpt, names, objects, record, spent, unfinished, words
+from pytest_isobench.agents.drivers.services import BEDROCK, BEDROCK_KEYS, ENVIRONMENT, KEYS, OFFLINE, chat_usage, failure, hosts_of
 from pytest_isobench.errors import UsageError
-from pytest_isobench.models.agent import AgentSpec, Usage
+from pytest_isobench.models.agent import AgentSpec
 from pytest_isobench.models.base import Record
 
 _JOB, _TRAJECTORY = "job.yaml", "trajectory.json"
@@ -29,8 +29,8 @@ class Options(Record):
     """What an agent's file may say of mini-swe-agent."""
 
     config: str = Field("mini.yaml", description="Its configuration, by name or path, that the prompt and the limits are added to.")
-    request_retries: int = Field(5, ge=0, le=100, description="Further tries of one request, a minute in all, before the attempt fails.")
-    temperature: float | None = Field(None, ge=0, le=2)
+    request_retries: int = Field(5, ge=0, le=100, description="Further tries of one request, half a minute in all, before it fails.")
+    temperature: float | None = Field(None, ge=0, le=2, description="By default the service's own, which some models insist on.")
 
 
 class MiniSweAgent:
@@ -38,11 +38,8 @@ class MiniSweAgent:
 
     command: ClassVar[tuple[str, ...]] = ("mini",)
     options: ClassVar[type[Record]] = Options
-    keys: ClassVar[tuple[str, ...]] = (*KEYS, "AWS_ACCESS_KEY_ID", "AWS_BEARER_TOKEN_BEDROCK")
-    environment: ClassVar[tuple[str, ...]] = (
-        *ENVIRONMENT, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK", "AWS_REGION",
-        "AWS_REGION_NAME",
-    )  # fmt: skip
+    keys: ClassVar[tuple[str, ...]] = (*KEYS, *BEDROCK_KEYS)
+    environment: ClassVar[tuple[str, ...]] = (*ENVIRONMENT, *BEDROCK)
 
     def call(self, job: Job) -> Call:
         """Describe the call. Raises `UsageError` for an agent without a model."""
@@ -73,7 +70,7 @@ class MiniSweAgent:
         return replace(
             _judge(found, answers, output),
             models=names(answer.get("model") for answer in answers),
-            usage=spent((_usage(answer.get("usage")) for answer in answers), cost(dig(stats, "instance_cost")) or None),
+            usage=spent((chat_usage(answer.get("usage")) for answer in answers), cost(dig(stats, "instance_cost")) or None),
             steps=len(answers) if found else None,
             trajectory={"trajectory.json": data} if data else {"output.txt": output.stdout.encode("utf-8", "replace")},
         )
@@ -96,13 +93,3 @@ def _judge(found: Line, answers: list[Line], output: Output) -> Account:
         return Account(end=_ENDS[status], reason=said)
     known = failure(said, answered=bool(answers), name=status)
     return known or Account(end=End.PROGRAM_FAILURE, reason=excerpt(f"{status}: {said}" if said else status))
-
-
-def _usage(value: object) -> Usage:
-    """Read litellm's account of one answer, where cached tokens are a part of those that were read."""
-    return Usage(
-        input_tokens=count(dig(value, "prompt_tokens")),
-        cached_tokens=count(dig(value, "prompt_tokens_details", "cached_tokens")),
-        output_tokens=count(dig(value, "completion_tokens")),
-        reasoning_tokens=count(dig(value, "completion_tokens_details", "reasoning_tokens")),
-    )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from pytest_isobench.agents.drivers.base import Account, End
 from pytest_isobench.agents.drivers.calling import host_of
-from pytest_isobench.agents.drivers.reading import excerpt, passing
+from pytest_isobench.agents.drivers.reading import count, dig, excerpt, passing
+from pytest_isobench.models.agent import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,13 @@ SERVICES = {
     "anthropic": Service("ANTHROPIC_API_KEY", ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE"), "https://api.anthropic.com"),
     "openrouter": Service("OPENROUTER_API_KEY", ("OPENROUTER_BASE_URL", "OPENROUTER_API_BASE"), "https://openrouter.ai/api/v1"),
     "gemini": Service("GEMINI_API_KEY", ("GEMINI_API_BASE",), "https://generativelanguage.googleapis.com"),
+    "google": Service("GOOGLE_API_KEY", ("GOOGLE_BASE_URL",), "https://generativelanguage.googleapis.com"),
     "deepseek": Service("DEEPSEEK_API_KEY", ("DEEPSEEK_API_BASE",), "https://api.deepseek.com"),
 }
 KEYS = tuple(service.key for service in SERVICES.values())
 ENVIRONMENT = tuple(name for service in SERVICES.values() for name in (service.key, *service.bases))
+BEDROCK_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_BEARER_TOKEN_BEDROCK")
+BEDROCK = (*BEDROCK_KEYS, "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_REGION_NAME")
 OUTSPOKEN = {"PYTHONUNBUFFERED": "1"}
 """Without it, what a program of Python has printed is lost when it is stopped."""
 OFFLINE = {**OUTSPOKEN, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
@@ -55,7 +59,7 @@ _WITHHELD_NAMES = {"ContentPolicyViolationError", "UsagePolicyRefusal"}
 def hosts_of(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Return HOST:PORT of every service whose key is handed on. Raises `UsageError` for a URL that is none."""
     found = [service.host(variables) for service in SERVICES.values() if variables.get(service.key)]
-    if variables.get("AWS_ACCESS_KEY_ID") or variables.get("AWS_BEARER_TOKEN_BEDROCK"):
+    if any(variables.get(name) for name in BEDROCK_KEYS):
         region = variables.get("AWS_REGION_NAME") or variables.get("AWS_REGION") or "us-east-1"
         found.append(f"bedrock-runtime.{region}.amazonaws.com:443")
     return tuple(dict.fromkeys(found))
@@ -81,6 +85,16 @@ def failure(said: str, *, answered: bool, name: str = "") -> Account | None:
         return Account(end=End.API_FAILURE, reason=reason, retry=not _LASTING.search(said))
     known = status or kind in _MALFORMED | _BARRED or _LASTING.search(said)
     return Account(end=End.API_FAILURE, reason=reason) if known else None
+
+
+def chat_usage(value: object) -> Usage:
+    """Read the usage of one answer of Chat Completions, where cached tokens are a part of those that were read."""
+    return Usage(
+        input_tokens=count(dig(value, "prompt_tokens")),
+        cached_tokens=count(dig(value, "prompt_tokens_details", "cached_tokens")),
+        output_tokens=count(dig(value, "completion_tokens")),
+        reasoning_tokens=count(dig(value, "completion_tokens_details", "reasoning_tokens")),
+    )
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:

@@ -14,7 +14,7 @@ from pydantic import Field
 from pytest_isobench.agents.drivers.base import HOME, TREE, Account, Call, End, Job, Output
 from pytest_isobench.agents.drivers.calling import options_of, variables_of
 from pytest_isobench.agents.drivers.reading import Line, count, dig, names, objects, record, spent, total, unfinished, words
-from pytest_isobench.agents.drivers.services import ENVIRONMENT, KEYS, OUTSPOKEN, failure, hosts_of
+from pytest_isobench.agents.drivers.services import BEDROCK, BEDROCK_KEYS, ENVIRONMENT, KEYS, OUTSPOKEN, failure, hosts_of
 from pytest_isobench.errors import UsageError
 from pytest_isobench.models.agent import AgentSpec, Usage
 from pytest_isobench.models.base import Record
@@ -35,9 +35,9 @@ class Options(Record):
 
     provider: str = Field("openai", pattern=r"^[a-z]+$", description="The model's service: openai, anthropic, openrouter, google.")
     max_tokens: int = Field(16384, gt=0, description="Tokens of one answer.")
-    temperature: float = Field(1.0, ge=0, le=2)
-    top_p: float = Field(1.0, gt=0, le=1)
-    top_k: int = Field(0, ge=0)
+    temperature: float = Field(1.0, ge=0, le=2, description="Of the model; TRAE always sends one.")
+    top_p: float = Field(1.0, gt=0, le=1, description="Of the model; TRAE always sends one.")
+    top_k: int = Field(0, ge=0, description="Of the model, for services that know it.")
     request_retries: int = Field(4, ge=0, le=100, description="Further tries of one request, each after 3 to 30 seconds.")
     must_patch: bool = Field(False, description="Whether TRAE takes no end for an answer while its diff is empty.")
 
@@ -47,11 +47,8 @@ class Trae:
 
     command: ClassVar[tuple[str, ...]] = ("trae-cli",)
     options: ClassVar[type[Record]] = Options
-    keys: ClassVar[tuple[str, ...]] = (*KEYS, "GOOGLE_API_KEY", "AWS_ACCESS_KEY_ID", "AWS_BEARER_TOKEN_BEDROCK")
-    environment: ClassVar[tuple[str, ...]] = (
-        PYTHON, CONFIG, *ENVIRONMENT, "GOOGLE_API_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-        "AWS_BEARER_TOKEN_BEDROCK", "AWS_REGION",
-    )  # fmt: skip
+    keys: ClassVar[tuple[str, ...]] = (*KEYS, *BEDROCK_KEYS)
+    environment: ClassVar[tuple[str, ...]] = (PYTHON, CONFIG, *ENVIRONMENT, *BEDROCK)
 
     def call(self, job: Job) -> Call:
         """Describe the call. Raises `UsageError` for an agent without a model, and for a configuration that cannot be used."""

@@ -24,7 +24,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "mini_swe_agent": {"temperature": 0.5},
     "aider": {"files": "work.py", "edit_format": "diff", "map_tokens": 0, "reasoning_effort": "low"},
 }
-LEFT = {"trae": "trajectory.json", "openhands": ".openhands/conversations/0123456789abcdef0123456789abcdef/base_state.json", "mini_swe_agent": "trajectory.json", "aider": "chat.md"}
+STATE = ".openhands/conversations/0123456789abcdef0123456789abcdef/base_state.json"
+LEFT = {"trae": "trajectory.json", "openhands": STATE, "mini_swe_agent": "trajectory.json", "aider": "chat.md"}
 EDITING = {"done", "max_steps", "malformed", "killed"}
 ENDS: dict[str, tuple[End, bool]] = {
     "done": (End.FINISHED, False),

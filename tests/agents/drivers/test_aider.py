@@ -34,8 +34,8 @@ def test_the_call() -> None:
     assert {"--yes-always", "--no-auto-commits", "--no-gitignore", "--analytics-disable", "--no-pretty"} < set(made.argv)
     assert made.argv[-20:] == (
         "--message-file", "{home}/prompt.md", "--chat-history-file", "{home}/chat.md", "--input-history-file", "{home}/input",
-        "--env-file", "{home}/no.env", "--model", "openai/gpt-x", "--edit-format", "diff", "--map-tokens", "0", "--reasoning-effort", "high",
-        "--file=work.py", "--file=a b.py", "--timeout", "60",
+        "--env-file", "{home}/no.env", "--model", "openai/gpt-x", "--edit-format", "diff", "--map-tokens", "0",
+        "--reasoning-effort", "high", "--file=work.py", "--file=a b.py", "--timeout", "60",
     )  # fmt: skip
     assert made.files == {"prompt.md": "Make it fast."}
     assert made.variables == {"OPENAI_API_KEY": "key-1", "PYTHONUNBUFFERED": "1", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "COLUMNS": "1000"}

@@ -34,7 +34,8 @@ def ask(tree: Path, url: str, targets: tuple[str, ...] = (), **fields: Any) -> t
     pytest.importorskip("openai")
     driver: Model = Llm()
     spec = AgentSpec(version=1, driver="llm", **{"model": "gpt-x", **fields})
-    return driver.ask(Job(spec=spec, prompt="Make it fast.", variables={"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": url}, targets=targets), tree)
+    variables = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": url}
+    return driver.ask(Job(spec=spec, prompt="Make it fast.", variables=variables, targets=targets), tree)
 
 
 def test_its_edits_are_a_diff(llm: Server, tree: Path) -> None:
@@ -72,7 +73,7 @@ def test_it_is_shown_the_code(llm: Server, tree: Path, targets: tuple[str, ...],
     [
         (Script([say("I would leave it.")]), End.FINISHED, False, "the answer holds no edit"),
         (Script([say(EDIT.replace("fast", "slow"))]), End.FINISHED, False, "the edits change nothing"),
-        (Script([say(EDIT.replace("slow", "other"))]), End.FINISHED, False, "edit 1 of 1, of 'work.py': its lines do not stand in the file"),
+        (Script([say(EDIT.replace("slow", "other"))]), End.FINISHED, False, "of 'work.py': its lines do not stand in the file"),
         (Script([say(EDIT[:60])]), End.FINISHED, False, "has no end"),
         (Script([refuse()]), End.REFUSED, False, "the service withheld the answer"),
         (Script(faults=[Fault(401, None, message="no such key")]), End.API_FAILURE, False, "no such key"),
@@ -111,7 +112,7 @@ def test_it_is_waited_for_as_long_as_the_budget_says(llm: Server, tree: Path) ->
         ({"choices": None, "error": {"message": "no provider"}}, End.API_FAILURE, True, "no provider"),
         ({"choices": [7]}, End.API_FAILURE, True, "the service's answer holds none of the model"),
         ({"choices": [{"message": {"refusal": "I cannot help."}}]}, End.REFUSED, False, "I cannot help."),
-        ({"choices": [{"finish_reason": "length", "message": {"content": EDIT}}]}, End.OUT_OF_BUDGET, False, "raise the option 'max_tokens'"),
+        ({"choices": [{"finish_reason": "length", "message": {"content": EDIT}}]}, End.OUT_OF_BUDGET, False, "option 'max_tokens'"),
         ({"choices": [{"message": {"content": None}}]}, End.FINISHED, False, "the answer holds no edit"),
         ({"choices": [{"message": {"content": [1]}}]}, End.FINISHED, False, "the answer holds no edit"),
         ({"choices": [{"message": "x"}]}, End.FINISHED, False, "the answer holds no edit"),

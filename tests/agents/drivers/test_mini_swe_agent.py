@@ -38,11 +38,12 @@ def output(status: object, *messages: Any, said: object = "", cost: float = 0.0,
 def test_the_call() -> None:
     made = call(arguments=("--cost-limit", "1"), options={"request_retries": 2})
     assert made.argv == (
-        "mini", "-y", "--exit-immediately", "-m", "openai/gpt-x", "-c", "mini.yaml", "-c", "{home}/job.yaml", "-o", "{home}/trajectory.json",
-        "--cost-limit", "1",
+        "mini", "-y", "--exit-immediately", "-m", "openai/gpt-x", "-c", "mini.yaml", "-c", "{home}/job.yaml",
+        "-o", "{home}/trajectory.json", "--cost-limit", "1",
     )  # fmt: skip
     assert made.variables == {
-        "OPENAI_API_KEY": "key-1", "PYTHONUNBUFFERED": "1", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "MSWEA_CONFIGURED": "true", "MSWEA_SILENT_STARTUP": "1",
+        "OPENAI_API_KEY": "key-1", "PYTHONUNBUFFERED": "1", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "MSWEA_CONFIGURED": "true",
+        "MSWEA_SILENT_STARTUP": "1",
         "MSWEA_COST_TRACKING": "ignore_errors", "MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT": "3",
     }  # fmt: skip
     assert made.hosts == ("api.openai.com:443",)
@@ -84,7 +85,8 @@ def test_it_has_no_model_of_its_own() -> None:
         (output("RuntimeError", said="Error calculating cost"), End.PROGRAM_FAILURE, False, "RuntimeError: Error calculating cost"),
         (output("KeyError"), End.PROGRAM_FAILURE, False, "KeyError"),
         (output("", answer(), timed_out=True), End.UNKNOWN, False, ""),
-        (output(7, 7, {"extra": 7}, {"extra": {"response": 7}}, said=7), End.PROGRAM_FAILURE, False, "exit status 0 without a record of its end"),
+        (output(7, 7, {"extra": 7}, {"extra": {"response": 7}}, said=7), End.PROGRAM_FAILURE, False,
+         "exit status 0 without a record of its end"),
         (Output(returncode=2, stdout="", stderr="No such option: --x"), End.PROGRAM_FAILURE, False,
          "exit status 2 without a record of its end: No such option: --x"),
     ],

@@ -54,7 +54,8 @@ def test_the_call() -> None:
     made = call(prompt="--help me", arguments=("--last",))
     assert made.argv == ("openhands", "--headless", "--json", "--override-with-envs", "--task=--help me", "--last")
     assert made.variables == {
-        "LLM_API_KEY": "key-1", "LLM_MODEL": "openai/gpt-x", "PYTHONUNBUFFERED": "1", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "OPENHANDS_SUPPRESS_BANNER": "1",
+        "LLM_API_KEY": "key-1", "LLM_MODEL": "openai/gpt-x", "PYTHONUNBUFFERED": "1", "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "OPENHANDS_SUPPRESS_BANNER": "1",
     }  # fmt: skip
     assert made.collect == (".openhands/conversations/*/base_state.json",)
 
@@ -109,7 +110,8 @@ def test_what_cannot_be_called_is_said(fields: dict[str, Any], message: str) -> 
         (output(summary="Missing required environment variable(s): LLM_MODEL"), End.PROGRAM_FAILURE, False,
          "exit status 0 without a record of its end: Initializing agent...\nMissing required environment variable(s): LLM_MODEL"),
     ],
-    ids=["done", "no state", "no words", "went on", "stuck", "500 turns", "401", "503", "429", "malformed", "400", "mistake", "time", "no start"],
+    ids=["done", "no state", "no words", "went on", "stuck", "500 turns", "401", "503", "429", "malformed", "400", "mistake", "time",
+         "no start"],
 )  # fmt: skip
 def test_events_and_state_tell_the_end(left: Output, end: End, retries: bool, reason: str) -> None:
     account = OpenHands().read(left)

@@ -16,13 +16,14 @@ from pytest_isobench.agents.drivers.base import Account, Driver, End, Output
 from pytest_isobench.models.agent import AttemptRecord
 
 DRIVERS = ("trae", "openhands", "mini_swe_agent", "aider")
-NAMES = ("llm_interactions", "agent_steps", "success", "final_result", "end_time", "error", "response", "usage", "model", "provider",
-         "input_tokens", "cache_read_input_tokens", "messages", "extra", "info", "exit_status", "model_stats", "instance_cost", "content",
-         "stats", "usage_to_metrics", "accumulated_token_usage", "prompt_tokens", "accumulated_cost", "execution_status", "kind", "code",
-         "detail", "source", "action", "message", "llm_response_id", "model_name", "llm_response", "observation")  # fmt: skip
-WORDS = ("Submitted", "finished", "error", "stuck", "ConversationErrorEvent", "MaxIterationsReached", "agent", "anthropic", "RateLimitError",
-         "Error code: 400 - no", "litellm.RateLimitError: no", "Tokens: 1.2k sent, 45 received.", "2030-01-01", "FinishAction",
-         "Only 3 reflections allowed, stopping.", "OpenAI API call failed: no")  # fmt: skip
+NAMES = ("llm_interactions", "agent_steps", "success", "final_result", "end_time", "error", "response", "usage", "model",
+         "provider", "input_tokens", "cache_read_input_tokens", "messages", "extra", "info", "exit_status", "model_stats",
+         "instance_cost", "content", "stats", "usage_to_metrics", "accumulated_token_usage", "prompt_tokens",
+         "accumulated_cost", "execution_status", "kind", "code", "detail", "source", "action", "message", "llm_response_id",
+         "model_name", "llm_response", "observation")  # fmt: skip
+WORDS = ("Submitted", "finished", "error", "stuck", "ConversationErrorEvent", "MaxIterationsReached", "agent", "anthropic",
+         "RateLimitError", "Error code: 400 - no", "litellm.RateLimitError: no", "Tokens: 1.2k sent, 45 received.", "2030-01-01",
+         "FinishAction", "Only 3 reflections allowed, stopping.", "OpenAI API call failed: no")  # fmt: skip
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(WORDS)
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=6), max_leaves=12

@@ -26,7 +26,12 @@ pytestmark = pytest.mark.agents
 
 KEY = "key-of-the-tests-0123456789"
 PROMPT = "-- Make `slow()` of work.py fast: \"quotes\", $HOME, {braces}, {{ braces }}, ünïcode 🦊\nand a second line."
-PROGRAMS = {"trae": "trae/bin/trae-cli", "openhands": "openhands/bin/openhands", "mini_swe_agent": "mini/bin/mini", "aider": "aider/bin/aider"}
+PROGRAMS = {
+    "trae": "trae/bin/trae-cli",
+    "openhands": "openhands/bin/openhands",
+    "mini_swe_agent": "mini/bin/mini",
+    "aider": "aider/bin/aider",
+}
 LOOK, EDIT = shell("cat work.py"), shell("sed -i s/slow/fast/ work.py")
 BLOCK = "work.py\n```python\n<<<<<<< SEARCH\ndef slow():\n=======\ndef fast():\n>>>>>>> REPLACE\n```\n"
 ENDING: dict[str, Step] = {
@@ -36,7 +41,8 @@ ENDING: dict[str, Step] = {
     "aider": say(f"I change it.\n\n{BLOCK}"),
 }
 NO_KEY = Fault(401, None, message="Incorrect API key provided: none")
-OPTIONS: dict[str, dict[str, Any]] = {"trae": {"request_retries": 0}, "mini_swe_agent": {"request_retries": 0}, "aider": {"edit_format": "diff"}}
+ONCE = {"request_retries": 0}
+OPTIONS: dict[str, dict[str, Any]] = {"trae": ONCE, "mini_swe_agent": ONCE, "aider": {"edit_format": "diff"}}
 ALL = tuple(PROGRAMS)
 FAST = ("trae", "mini_swe_agent")
 """Those that can be told how often to repeat a request; the others do so for minutes."""
@@ -80,7 +86,8 @@ def _play(name: str, case: Case, folder: Path, server: LlmServer) -> Played:
     (folder / "tree" / "work.py").write_text("def slow():\n    return 1\n")
     os.system(f"cd {folder / 'tree'} && git init -q && git add . && git -c user.name=t -c user.email=t@t commit -q -m base")
     url = f"http://127.0.0.1:{unused_port()}" if case.unreachable else server.url
-    access = {"LLM_API_KEY": KEY, "LLM_BASE_URL": f"{url}/v1"} if name == "openhands" else {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{url}/v1"}
+    prefix = "LLM" if name == "openhands" else "OPENAI"
+    access = {f"{prefix}_API_KEY": KEY, f"{prefix}_BASE_URL": f"{url}/v1"}
     model = "fake-model" if name == "trae" else "openai/fake-model"
     options = {**OPTIONS.get(name, {}), **case.options}
     spec = AgentSpec(version=1, driver=name, command=(str(program(name)),), model=model, options=options, budget=case.budget)

@@ -43,7 +43,8 @@ def test_texts_are_as_they_stand(tree: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [
-    "data.bin", "latin.txt", ".git/config", "link.py", "folder/outside.py", "../outside.py", "pkg", "none", "/etc/hostname", "a\0b", "x" * 5000,
+    "data.bin", "latin.txt", ".git/config", "link.py", "folder/outside.py", "../outside.py", "pkg", "none", "/etc/hostname", "a\0b",
+    "x" * 5000,
 ])  # fmt: skip
 def test_what_is_no_text_of_the_tree_is_none(tree: Path, name: str) -> None:
     assert text_of(tree, name) is None
@@ -52,7 +53,7 @@ def test_what_is_no_text_of_the_tree_is_none(tree: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("targets", "limit", "message"),
     [
-        ((), 10, "its code has more than 0 kB: name the files to be changed as the task's targets, or raise the agent's option 'context_kb'"),
+        ((), 10, "its code has more than 0 kB: name the files to be changed as the task's targets, or raise the agent's option"),
         (("a.py", "pkg"), 10, "the targets a.py, pkg have more than 0 kB: name fewer"),
         (("new.py", "data.bin"), 1000, "none of the task's targets is a file of text, or a folder, of its code: new.py, data.bin"),
         (("../", "folder"), 1000, "none of the task's targets"),
