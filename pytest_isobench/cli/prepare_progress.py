@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from pytest_isobench.agents.running import Progress
 from pytest_isobench.models.preparing import ItemSummary, PlanItem
-from pytest_isobench.reports.text import Paper
+from pytest_isobench.reports.text import CUT, Paper, grid, pad
 from pytest_isobench.times import clock
 
 SHOWN = 20
@@ -82,27 +81,22 @@ class Board:
             parts = [f"{self.done} of {self.total} done", f"{len(self.running)} running"]
         return ", ".join([*parts, *([f"${usd:.2f}"] if usd else []), *([f"about {clock(left)} left"] if left and left >= 1 else [])])
 
-    def table(self) -> Table:
-        """Return the running agents, the oldest first."""
-        table = Table(box=None, pad_edge=False, show_header=False, expand=False)
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=2)
-        table.add_column(no_wrap=True, justify="right", min_width=7)
-        table.add_column(no_wrap=True, justify="right")
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    def lines(self) -> list[str]:
+        """Return the running agents, the oldest first, in lines that fit."""
         with self._lock:
             running = list(self.running.values())
-        for each in running[:SHOWN]:
-            progress = each.progress
-            phase = progress.phase + (", has edited" if progress.edited else "")
-            counts = ", ".join(_counts(progress.steps, progress.usd))
-            cells = (each.item.id, clock(self.now() - each.since), counts, self.on.clean(phase))
-            table.add_row(*map(Text, cells))
-        if len(running) > SHOWN:
-            table.add_row(Text(f"and {len(running) - SHOWN} more"))
-        return table
+        rows = [self._row(each.item.id, clock(self.now() - each.since), each.progress) for each in running[:SHOWN]]
+        more = [f"and {len(running) - SHOWN} more"] if len(running) > SHOWN else []
+        return [*(self.on.cut(line, self.on.width) for line in (grid(rows) if rows else ())), *more]
 
-    def __rich__(self) -> Group:
-        return Group(Text(self.head()), self.table())
+    def _row(self, name: str, elapsed: str, progress: Progress) -> list[str]:
+        room = self.on.width * 2 // 5
+        short = name if len(name) <= room else f"{name[: room // 3]}{'~' if self.on.ascii_only else CUT}{name[1 - room + room // 3 :]}"
+        phase = progress.phase + (", edited" if progress.edited else "")
+        return [short, pad(elapsed, 7, right=True), ", ".join(_counts(progress.steps, progress.usd)), self.on.clean(phase)]
+
+    def __rich__(self) -> Text:
+        return Text("\n".join([self.head(), *self.lines()]))
 
 
 def ended_text(summary: ItemSummary) -> str:

@@ -1,4 +1,5 @@
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1] / "reports"))
+for folder in ("reports", "preparing"):
+    sys.path.append(str(Path(__file__).parents[1] / folder))

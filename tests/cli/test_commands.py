@@ -67,8 +67,8 @@ def test_a_wrong_command_is_told_the_nearest() -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == (
-        "isobench: there is no command 'reprot' (did you mean 'report'?); commands: "
-            "report, validate, doctor, plan, prepare, import-runs, images, journal, schema\n"
+        "isobench: there is no command 'reprot' (did you mean 'report'?); "
+        "commands: report, validate, doctor, plan, prepare, import-runs, images, journal, schema\n"
     )
 
 
