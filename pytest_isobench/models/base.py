@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 
 class Record(BaseModel):
@@ -18,7 +18,12 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode() for char in text)
 
 
-Shown = Annotated[str, AfterValidator(printable)]
+def speakable(value: object) -> object:
+    """Write what is no Unicode, such as the bytes of a file's name, as escapes."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+Shown = Annotated[str, BeforeValidator(speakable), AfterValidator(printable)]
 """Text for people that may come from the code under test: it can command no terminal and hide nothing."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=120)]

@@ -96,8 +96,10 @@ def isobench_measure(request: pytest.FixtureRequest, isobench_case: Case) -> Cal
 def isobench_leaks(
     isobench_case: Case, isobench_task: Task, isobench_source: VersionSource, isobench_sandbox: SandboxProvider
 ) -> Callable[[], tuple[Leak, ...]]:
-    """A function that makes the work tree of the case's task as an agent gets it, looks around in it, and returns all that tells of the
-    human's version, or may. `assert isobench_leaks() == ()` keeps a task fair."""
+    """A function that makes the task's work tree as an agent gets it, and returns all in it that tells of the human's version.
+
+    `assert isobench_leaks() == ()` keeps a task fair.
+    """
 
     def look() -> tuple[Leak, ...]:
         from pytest_isobench.agents.expected import expect, files_of

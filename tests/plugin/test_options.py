@@ -153,7 +153,7 @@ def test_help_explains_every_option_in_one_group(project):
 def test_fixtures_explain_themselves(project):
     lines = project.run("--fixtures", "-q").stdout.str().splitlines()
     shown = {line.split()[0]: lines[index + 1].strip() for index, line in enumerate(lines) if line.startswith("isobench_")}
-    assert sorted(shown) == [f"isobench_{name}" for name in ("case", "measure", "patch", "sandbox", "settings", "source", "task")]
+    assert sorted(shown) == [f"isobench_{name}" for name in ("case", "leaks", "measure", "patch", "sandbox", "settings", "source", "task")]
     assert all(len(text) > 40 and text.endswith(".") for text in shown.values())
 
 
