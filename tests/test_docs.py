@@ -156,6 +156,7 @@ def test_examples_run_with_the_fake_sandbox(page: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.alone
 def test_the_tutorial_measures_what_it_says(tmp_path: Path) -> None:
     wrong = play(TUTORIAL, tmp_path)
     assert not wrong, "\n".join(wrong)

@@ -33,7 +33,7 @@ FAST = "def total(number):\n    return sum(range(number))\n"
 PROGRAMS = ("sandboxes/supervisor.py", "workloads/worker.py", "images/unpack.py")
 NEEDED = ("py.typed", "plugin/suite.py", "images/templates/cpu.Dockerfile.j2", *PROGRAMS)
 
-pytestmark = pytest.mark.network
+pytestmark = [pytest.mark.network, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

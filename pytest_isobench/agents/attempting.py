@@ -17,10 +17,11 @@ from pytest_isobench.agents import programs
 from pytest_isobench.agents.base import AgentContext, Assignment
 from pytest_isobench.agents.drivers import load_driver
 from pytest_isobench.agents.drivers.base import Account, Driver, End, Job, Model
+from pytest_isobench.agents.fairness import fair_prompt
 from pytest_isobench.agents.gate import Gate, open_gate
 from pytest_isobench.agents.harvest import Harvest, harvest
 from pytest_isobench.agents.outcomes import status_of
-from pytest_isobench.agents.prompting import checked_prompt
+from pytest_isobench.agents.prompts import targets_of
 from pytest_isobench.agents.running import Progress, Ran, collect, manifest, run
 from pytest_isobench.agents.worktree import WorkTree, open_worktree
 from pytest_isobench.dataset.base_repository import BaseRepository
@@ -88,7 +89,7 @@ class Attempting:
     @cached_property
     def prompt(self) -> str:
         """What the agent is told. Raises `UsageError` when it gives the solution away."""
-        return checked_prompt(self._assignment, self._context.prompts).text
+        return fair_prompt(self._assignment, self._context.prompts).text
 
     @cached_property
     def key(self) -> str:
@@ -102,12 +103,6 @@ class Attempting:
         """The caller's variables that the program is given."""
         names = (*self._driver.environment, *self._spec.environment)
         return {name: os.environ[name] for name in names if os.environ.get(name)} | self._spec.variables
-
-    @property
-    def _targets(self) -> tuple[str, ...]:
-        """Files that the task points to."""
-        contract = self._assignment.task.contract
-        return contract.files if contract else ()
 
     def require(self) -> None:
         """Raise `UsageError` when the agent has no access to a model."""
@@ -124,7 +119,7 @@ class Attempting:
         """
         progress(Progress(phase="opening the work tree"))
         started = datetime.now(UTC).isoformat(timespec="seconds")
-        job = Job(spec=self._spec, prompt=self.prompt, variables=self._variables, targets=self._targets)
+        job = Job(spec=self._spec, prompt=self.prompt, variables=self._variables, targets=targets_of(self._assignment.task))
         if isinstance(self._driver, Model):
             return self._ask(self._driver, job, started)
         return self._call(self._driver, job, started, progress, stop)
@@ -163,15 +158,15 @@ class Attempting:
         tried = self._judged(account, ran, found, stopped=stop.is_set(), started=started, network=network)
         return replace(tried, isolation=isolation, findings=(*tried.findings, *_refusals(gate)))
 
-    def _before(self, worktree: WorkTree) -> tuple[list[str], dict[str, tuple[str, str]]]:
-        """Return the files that the install commands made, and those of the base."""
+    def _before(self, worktree: WorkTree) -> tuple[list[dict[str, Any]], dict[str, tuple[str, str]]]:
+        """Return what the install commands changed, and the files of the base."""
         if worktree.tree != self._base.tree:
             raise SandboxError(f"the work tree {worktree.tree} is not the base version's, {self._base.tree}")
         files = manifest(self._version.tree)
         built = collect(worktree, files) if self._assignment.task.environment.install else []
-        return [change["path"] for change in built], files
+        return built, files
 
-    def _harvest(self, changes: list[dict[str, Any]], built: list[str]) -> Harvest:
+    def _harvest(self, changes: list[dict[str, Any]], built: list[dict[str, Any]]) -> Harvest:
         try:
             return harvest(changes, built, self._base, self._variables)
         except DoesNotApplyError as error:

@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
-from pytest_isobench.agents.prompts import Prompt, own_texts
+from pytest_isobench.agents.base import Assignment
+from pytest_isobench.agents.prompts import Prompt, own_texts, prompt_for, workload_source
 from pytest_isobench.agents.shingles import held_by, prompt_leaks, require_fair
 from pytest_isobench.dataset.commands import run
 from pytest_isobench.dataset.packages import clean_environment
 from pytest_isobench.dataset.sources.git import GitVersions
-from pytest_isobench.dataset.versions import Version, VersionSource
+from pytest_isobench.dataset.versions import Version
 from pytest_isobench.models.leak import Leak
-from pytest_isobench.models.task import Task
 
 
-def check_prompt(
-    prompt: Prompt, task: Task, source: VersionSource, *, targets: Sequence[str] = (), others: Mapping[str, Iterable[str]] | None = None
-) -> None:
-    """Look for the answer in a prompt; `others` are the texts of other tasks (`texts_of`) by id.
+def fair_prompt(assignment: Assignment, folder: Path) -> Prompt:
+    """Return the prompt of an assignment; `folder` holds the project's own templates.
 
     Raises:
-        PromptLeakError: it gives something away. Nothing must be run.
-        SourceError: the human's version cannot be fetched.
+        PromptLeakError: it gives the human's change away, or holds what belongs to another task.
+        UsageError: the task says nothing of what is to become faster, or a template cannot be used.
+        SourceError: a version cannot be fetched.
     """
-    require_fair(task.id, leaks_of(prompt, task, source, targets=targets, others=others))
+    prompt = written(assignment, folder)
+    require_fair(assignment.task.id, leaks_of(prompt, assignment))
+    return prompt
 
 
-def leaks_of(
-    prompt: Prompt, task: Task, source: VersionSource, *, targets: Sequence[str] = (), others: Mapping[str, Iterable[str]] | None = None
-) -> list[Leak]:
+def written(assignment: Assignment, folder: Path) -> Prompt:
+    """Return the prompt, whatever it gives away."""
+    shown = workload_source(assignment.task, assignment.folder)
+    return prompt_for(assignment.task, assignment.source.base_tree().label, workload_text=shown, folder=folder)
+
+
+def leaks_of(prompt: Prompt, assignment: Assignment) -> list[Leak]:
     """Return what a prompt gives away, of the human's version and of other tasks. Raises as the source does."""
+    task, source = assignment.task, assignment.source
     base, human = source.baseline(), source.human()
-    commit = source.human_commit() if isinstance(source, GitVersions) else None
     return prompt_leaks(
         prompt.text,
         human_diff=human_diff(base, human),
-        human_commit=commit,
+        human_commit=source.human_commit() if isinstance(source, GitVersions) else None,
         message=f"{source.message()}\n\n{task.gain}",
-        own=own_texts(task, targets),
-        others=others,
+        own=own_texts(task),
+        others=assignment.others(),
         base_has=held_by(base.tree),
     )
 

@@ -29,16 +29,18 @@ class Harvest:
     findings: tuple[Finding, ...] = ()
 
 
-def harvest(changes: Iterable[Mapping[str, Any]], built: Iterable[str], base: BaseRepository, variables: Mapping[str, str]) -> Harvest:
-    """Make the patch. `built` are the files that install commands had made before the agent began, `variables` what no patch may hold.
+def harvest(
+    changes: Iterable[Mapping[str, Any]], built: Iterable[Mapping[str, Any]], base: BaseRepository, variables: Mapping[str, str]
+) -> Harvest:
+    """Make the patch. `built` is what install commands had changed before the agent began, `variables` what no patch may hold.
 
     Raises:
         DoesNotApplyError: the changes cannot stand in a tree, or are too large for a diff.
         SourceError: git does not work here.
     """
-    own = set(built)
+    before = {change["path"]: change for change in built}
     found = {change["path"]: change for change in changes}
-    listed = [Excluded(path=path, rule=BUILT) for path in found if path in own and path not in base.names]
+    listed = [Excluded(path=path, rule=BUILT) for path in found if _is_built(path, found, before, base)]
     listed += [Excluded(path=path, rule=change["refused"]) for path, change in found.items() if "refused" in change]
     skipped = {excluded.path for excluded in listed}
     wanted = {path: _change(change) for path, change in found.items() if path not in skipped}
@@ -53,6 +55,11 @@ def harvest(changes: Iterable[Mapping[str, Any]], built: Iterable[str], base: Ba
         excluded=(*listed, *dropped),
         findings=(finding,) if secret else (),
     )
+
+
+def _is_built(path: str, found: Mapping[str, Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]], base: BaseRepository) -> bool:
+    """Tell whether a change is the install commands': they make the file again, or had left it as it is now."""
+    return path in before and (path not in base.names or found[path] == before[path])
 
 
 def _change(change: Mapping[str, Any]) -> Change | None:

@@ -34,25 +34,15 @@ class Prompt:
     """SHA-256 of the text."""
 
 
-def prompt_for(
-    task: Task,
-    base: str,
-    *,
-    targets: Sequence[str] = (),
-    strict: bool = False,
-    workload_text: str | None = None,
-    folder: Path = FOLDER,
-) -> Prompt:
+def prompt_for(task: Task, base: str, *, workload_text: str | None = None, folder: Path = FOLDER) -> Prompt:
     """Write the prompt of a task whose base version has the label `base`.
 
-    `targets` are files that the agent is pointed to, the only ones that it may change if `strict`. `workload_text`, from
-    `workload_source`, is shown only where the task says so. Templates in `folder` come before the package's.
+    `workload_text`, from `workload_source`, is shown only where the task says so. Templates in `folder` come before the package's.
 
     Raises:
         UsageError: the task says nothing of what is to become faster, or a template cannot be used.
     """
-    values = {**_told(task, base), "targets": tuple(targets), "strict": strict}
-    values["shown"] = workload_text if task.brief.workload == "shown" else None
+    values = {**_told(task, base), "shown": workload_text if task.brief.workload == "shown" else None}
     file = f"{task.brief.family or task.workload.kind}{SUFFIX}"
     text = templates.render(file, values, folder=folder, packaged=_PACKAGED, filters={"fenced": fenced})
     text = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
@@ -71,9 +61,14 @@ def workload_source(task: Task, folder: Path) -> str | None:
         raise TaskError(f"cannot be read: {error}", path=path) from error
 
 
-def texts_of(task: Task, targets: Sequence[str] = ()) -> tuple[str, ...]:
+def targets_of(task: Task) -> tuple[str, ...]:
+    """Return the files that a task points its agents to."""
+    return task.contract.files if task.contract else ()
+
+
+def texts_of(task: Task) -> tuple[str, ...]:
     """Return what a prompt says of a task alone, and what another task's prompt must therefore not say."""
-    return (_statement(task), *task.brief.hints, *targets)
+    return (_statement(task), *task.brief.hints, *targets_of(task))
 
 
 def briefs_of(stubs: Iterable[Stub]) -> dict[str, tuple[str, ...]]:
@@ -82,14 +77,14 @@ def briefs_of(stubs: Iterable[Stub]) -> dict[str, tuple[str, ...]]:
     for stub in stubs:
         with suppress(TaskError):
             task = stub.load()
-            briefs[task.id] = texts_of(task, task.contract.files if task.contract else ())
+            briefs[task.id] = texts_of(task)
     return briefs
 
 
-def own_texts(task: Task, targets: Sequence[str] = ()) -> tuple[str, ...]:
+def own_texts(task: Task) -> tuple[str, ...]:
     """Return all that a task's prompt may say, whatever other tasks say: also what many tasks have in common, such as a command."""
     command = (_spelled(task.workload.command),) if task.workload.kind == "command" else ()
-    return (*texts_of(task, targets), *task.brief.constraints, *command)
+    return (*texts_of(task), *task.brief.constraints, *command)
 
 
 def fenced(text: str, language: str = "") -> str:
@@ -119,6 +114,8 @@ def _told(task: Task, base: str) -> dict[str, Any]:
         "resources": task.resources,
         "constraints": task.brief.constraints,
         "hints": task.brief.hints,
+        "targets": targets_of(task),
+        "strict": task.contract is not None and task.contract.strict,
     }
 
 

@@ -84,13 +84,12 @@ def _summary(task: Task, leaks: Sequence[Leak]) -> Check:
 
 
 def _prompt(stub: Stub, task: Task, source: VersionSource, project: Project) -> list[Leak]:
-    from pytest_isobench.agents.fairness import leaks_of
-    from pytest_isobench.agents.prompts import prompt_for, workload_source
+    from pytest_isobench.agents.base import Assignment
+    from pytest_isobench.agents.fairness import leaks_of, written
 
-    shown = workload_source(task, stub.path.parent)
-    prompt = prompt_for(task, source.baseline().label, workload_text=shown, folder=project.prompts)
     others = {name: texts for name, texts in project.texts.items() if name != task.id}
-    return leaks_of(prompt, task, source, others=others)
+    assignment = Assignment(task=task, attempt=0, source=source, folder=stub.path.parent, others=lambda: others)
+    return leaks_of(written(assignment, project.prompts), assignment)
 
 
 def _work_tree(stub: Stub, task: Task, source: VersionSource, project: Project) -> tuple[Leak, ...]:

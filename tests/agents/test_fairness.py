@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from pytest_isobench.agents.base import Assignment
 from pytest_isobench.agents.expected import changed_files, expect, files_of
-from pytest_isobench.agents.fairness import check_prompt, human_diff, leaks_of
-from pytest_isobench.agents.prompts import Prompt, prompt_for
+from pytest_isobench.agents.fairness import fair_prompt, human_diff, leaks_of, written
+from pytest_isobench.agents.prompts import Prompt
 from pytest_isobench.agents.shingles import PromptLeakError
 from pytest_isobench.dataset.cache import Cache
 from pytest_isobench.dataset.sources import make_source
 from pytest_isobench.dataset.versions import VersionSource
-from pytest_isobench.errors import SourceError
 from pytest_isobench.models.task import Task
 
 BASE = "def total(numbers):\n    result = 0\n    for number in numbers:\n        result = result + number\n    return result\n"
@@ -37,6 +37,10 @@ PERSON = {f"GIT_{who}_{what}": "human" for who in ("AUTHOR", "COMMITTER") for wh
 def git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=folder, env={**GIT, **PERSON}, capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+def assigned(task: Task, source: VersionSource, folder: Path, **others: list[str]) -> Assignment:
+    return Assignment(task=task, attempt=0, source=source, folder=folder, others=lambda: others)
 
 
 def make(folder: Path, source: dict[str, str], **fields: object) -> tuple[Task, VersionSource]:
@@ -61,15 +65,16 @@ def test_prompts_of_commits(repository: tuple[Path, str]) -> None:
     folder, commit = repository
     versions = {"kind": "git", "repository": "repository", "human": commit}
     task, source = make(folder, versions, gain="The loop has moved into the interpreter.")
-    fair = prompt_for(task, source.baseline().label)
-    check_prompt(fair, task, source)
+    fair = fair_prompt(assigned(task, source, folder), folder)
     added = f"\n{commit[:9]}\nreturn reduce(plus_operator, numbers, 0)\n{MESSAGE}\nthe loop has moved into the interpreter\n"
     unfair = Prompt(text=fair.text + added + BASE, digest="")
-    assert {leak.kind for leak in leaks_of(unfair, task, source)} == {"human_commit", "human_line", "human_message"}
+    assert {leak.kind for leak in leaks_of(unfair, assigned(task, source, folder))} == {"human_commit", "human_line", "human_message"}
+    told = task.model_copy(update={"description": "Write\nreturn reduce(plus_operator, numbers, 0)"})
+    assert written(assigned(told, source, folder), folder).text
     with pytest.raises(PromptLeakError, match="'return reduce"):
-        check_prompt(unfair, task, source)
+        fair_prompt(assigned(told, source, folder), folder)
     with pytest.raises(PromptLeakError, match="belongs to task other"):
-        check_prompt(fair, task, source, others={"other": ["the code is measured with the packages that it has"]})
+        fair_prompt(assigned(task, source, folder, other=["the code is measured with the packages that it has"]), folder)
     expected = expect(task, source)
     assert expected.human_commit == commit
     assert list(expected.human_blobs.values()) == ["total.py"]
@@ -81,20 +86,11 @@ def test_prompts_of_patched_folders(tmp_path: Path) -> None:
     (tmp_path / "human.diff").write_text(PATCH)
     task, source = make(tmp_path, {"kind": "path", "base": "base", "patch": "human.diff"})
     base, human = source.baseline(), source.human()
-    assert human_diff(base, human) == PATCH
+    assert "\n+    result = list_of(numbers, start=0, step=1)\n" in human_diff(base, human)
     assert changed_files(base, human) == {"total.py": BASE.replace("result = 0", "result = list_of(numbers, start=0, step=1)").encode()}
     unfair = Prompt(text="result = list_of(numbers, start=0, step=1)", digest="")
-    assert [leak.kind for leak in leaks_of(unfair, task, source)] == ["human_line"]
+    assert [leak.kind for leak in leaks_of(unfair, assigned(task, source, tmp_path))] == ["human_line"]
     assert len(expect(task, source).human_lines) == 1
-
-
-def test_a_human_s_patch_that_does_not_apply_is_told(tmp_path: Path) -> None:
-    (tmp_path / "base").mkdir()
-    (tmp_path / "base" / "total.py").write_text("other\n")
-    (tmp_path / "human.diff").write_text(PATCH)
-    _, source = make(tmp_path, {"kind": "path", "base": "base", "patch": "human.diff"})
-    with pytest.raises(SourceError, match="the human's patch does not apply"):
-        changed_files(source.baseline(), source.human())
 
 
 def test_what_the_base_version_has_is_not_the_human_s(tmp_path: Path) -> None:

@@ -90,10 +90,10 @@ def test_a_command_is_told_as_it_is_typed() -> None:
 
 @pytest.mark.parametrize(("strict", "said"), [(True, "Change these files and no others:"), (False, "These files matter most")])
 def test_targets_are_named_where_there_are_some(strict: bool, said: str) -> None:
-    text = told(task(), targets=("a.py", "b/c.py"), strict=strict)
+    text = told(task(contract={"files": ["a.py", "b/c.py"], "strict": strict}))
     assert said in text
     assert "\n- `a.py`\n- `b/c.py`\n" in text
-    assert "Where to change it" not in told(task(), strict=strict)
+    assert "Where to change it" not in told(task())
 
 
 def test_hints_constraints_and_build_commands_are_told() -> None:
@@ -160,9 +160,9 @@ def test_workloads_are_read_where_they_are(tmp_path: Path) -> None:
 
 
 def test_what_is_a_task_s_own() -> None:
-    made = task(workload=COMMAND, brief={"hints": ["h"], "constraints": ["c"]})
-    assert texts_of(made, ["a.py"]) == ("Add up many numbers.", "h", "a.py")
-    assert own_texts(made, ["a.py"]) == ("Add up many numbers.", "h", "a.py", "c", "python main.py --size '10 k'")
+    made = task(workload=COMMAND, brief={"hints": ["h"], "constraints": ["c"]}, contract={"files": ["a.py"]})
+    assert texts_of(made) == ("Add up many numbers.", "h", "a.py")
+    assert own_texts(made) == ("Add up many numbers.", "h", "a.py", "c", "python main.py --size '10 k'")
 
 
 @pytest.mark.parametrize("name", ["starter", "example"])

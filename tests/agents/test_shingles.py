@@ -217,14 +217,13 @@ def test_real_prompts_with_another_task_s_text_are_found() -> None:
 def test_the_package_s_prompts_for_real_commits_give_nothing_away() -> None:
     rows = [row for row in commits().values() if "apis" in row]
     tasks = {row["commit_hash"]: real_task(row) for row in rows}
-    targets = {row["commit_hash"]: [name for name in row["files_changed"] if "test" not in name] for row in rows}
-    texts = {commit: texts_of(task, targets[commit]) for commit, task in tasks.items()}
+    texts = {commit: texts_of(task) for commit, task in tasks.items()}
     assert len(rows) > 100
     for row in rows:
         commit = row["commit_hash"]
-        text = prompt_for(tasks[commit], "a" * 40, targets=targets[commit]).text
+        text = prompt_for(tasks[commit], "a" * 40).text
         near = {other: said for other, said in texts.items() if other != commit and tasks[other].repo == tasks[commit].repo}
-        own = own_texts(tasks[commit], targets[commit])
+        own = own_texts(tasks[commit])
         assert prompt_leaks(text, **known_of(commit), own=own, others=near) == []
 
 
@@ -233,6 +232,7 @@ def real_task(row: dict[str, Any]) -> Task:
     command = (row["perf_command"] or "python bench.py").split()
     record = {
         "id": row["commit_hash"][:8],
+        "contract": {"files": [name for name in row["files_changed"] if "test" not in name] or ["*"]},
         "repo": "vllm" if "vllm" in row["pr_url"] else "sglang",
         "source": {"kind": "git", "repository": "r", "human": row["commit_hash"]},
         "workload": {"kind": "command", "command": command},

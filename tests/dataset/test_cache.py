@@ -83,6 +83,7 @@ def test_a_builder_that_is_killed_is_replaced(cache: Cache, tmp_path: Path) -> N
     assert log.read_text() == "started\nstarted\n"
     entry = cache.get("kind", "key", refuse)
     assert {path.name for path in entry.path.iterdir()} == {"half", "whole"}
+    assert [path for path in entry.path.parent.iterdir() if path.is_dir()] == [entry.path], "what the first one made is gone"
 
 
 def test_processes_that_ask_at_once_build_once(cache: Cache, tmp_path: Path) -> None:

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,16 +16,6 @@ from pytest_isobench.errors import NotEvaluableError, SourceError, UsageError
 from pytest_isobench.models.task import Environment
 
 OTHER = [f"3.{minor}" for minor in range(11, 15) if minor != sys.version_info.minor]
-
-KILLED = """
-import sys
-from pathlib import Path
-from pytest_isobench.dataset.cache import Cache
-from pytest_isobench.dataset.environments import build
-from pytest_isobench.models.task import Environment
-
-build(Environment(setup=(sys.argv[2],)), Cache(Path(sys.argv[1])))
-"""
 
 
 def ask(python: Path, code: str) -> str:
@@ -76,25 +64,6 @@ def test_a_set_up_command_that_fails_is_the_machines_failure_and_tells_no_secret
     with pytest.raises(SourceError) as caught:
         build(Environment(setup=(command,)), cache)
     assert str(caught.value) == f"the set-up command {command!r} ended with exit status 3:\n***\nhopeless"
-
-
-def test_a_build_that_is_killed_is_no_environment(cache: Cache, tmp_path: Path, wheels: Callable[..., None]) -> None:
-    wheels("pip", "99", {"pip.py": ""})
-    mark = tmp_path / "reached"
-    setup = f"test -e {mark} || (touch {mark}; sleep 600)"
-    victim = subprocess.Popen([sys.executable, "-c", KILLED, str(cache.root), setup])
-    deadline = time.monotonic() + 60
-    while not mark.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    victim.send_signal(signal.SIGKILL)
-    victim.wait()
-    (place,) = (path for path in (cache.root / "environments").iterdir() if path.is_dir())
-    (rest,) = place.iterdir()
-    built = build(Environment(setup=(setup,)), cache)
-    assert built.path.parents[1] == place
-    assert not rest.exists()
-    assert ask(built.python, "import pip") == ""
 
 
 @pytest.mark.parametrize("requirement", ["--index-url=http://x", "-r x.txt", " "])

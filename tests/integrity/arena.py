@@ -99,6 +99,8 @@ def check(given, answer, reference):
 """
 
 
+DAEMON = "isobench-cheat-daemon"
+"""What cheats call the processes that they leave running."""
 MARGIN = 0.25
 """A wide one: versions that are far apart are told apart in few rounds."""
 

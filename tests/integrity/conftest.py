@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from arena import Arena, make_environment
+from arena import DAEMON, Arena, make_environment
 from cheats_command import COMMAND_INPUTS
 from containers.engine import Engine
 
@@ -34,7 +34,7 @@ def arena(provider: SandboxProvider) -> Iterator[Arena]:
         folder.chmod(0o755)
         (folder / "inputs.py").write_text(COMMAND_INPUTS)
         found = Arena(folder, make_environment(folder / "venv"), provider)
-        found.words = {"@FOLDER@": name, "@PORT@": str(port), "@SOCKET@": address}
+        found.words = {"@FOLDER@": name, "@PORT@": str(port), "@SOCKET@": address, DAEMON: f"{DAEMON}-{os.getpid()}"}
         yield found
 
 

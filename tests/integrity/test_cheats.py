@@ -13,7 +13,8 @@ import cheats_process
 import cheats_reach
 import psutil
 import pytest
-from arena import CORE, HUMAN, Arena, Entry, accusations, shown, unmet
+from _pytest.mark import ParameterSet
+from arena import CORE, DAEMON, HUMAN, Arena, Entry, accusations, shown, unmet
 
 from pytest_isobench.models.result import MEASURED, Result, TaskState
 
@@ -33,8 +34,18 @@ TABLES: dict[str, tuple[Sequence[Entry], Sequence[Entry], dict[str, object]]] = 
         {"workload": {"kind": "python", "code": cheats_command.CHECKED, "calls": 5, "timeout": 5}},
     ),
 }
-CHEATS = [pytest.param(table, entry, id=f"{table}-{entry.name}") for table, (cheats, _, _) in TABLES.items() for entry in cheats]
-TWINS = [pytest.param(table, entry, id=f"{table}-{entry.name}") for table, (_, twins, _) in TABLES.items() for entry in twins]
+TIMED = {"work"}
+"""Tables whose cheats show in measured times alone; what becomes of the others is no matter of time."""
+
+
+def placed(table: str, *values: object, name: str) -> ParameterSet:
+    """Return a case that is played by the worker that has its table's campaign, or while nothing else runs."""
+    alone = [pytest.mark.alone] if table in TIMED else []
+    return pytest.param(table, *values, id=name, marks=[pytest.mark.xdist_group(table), *alone])
+
+
+CHEATS = [placed(table, entry, name=f"{table}-{entry.name}") for table, (cheats, _, _) in TABLES.items() for entry in cheats]
+TWINS = [placed(table, entry, name=f"{table}-{entry.name}") for table, (_, twins, _) in TABLES.items() for entry in twins]
 
 
 OPEN = {("docker", "strange_sockets"): "the engine's own filter of system calls lets some odd sockets through"}
@@ -91,9 +102,10 @@ def texts(value: object) -> Iterator[str]:
             yield from texts(item)
 
 
-def test_nothing_is_left_behind(arena):
+@pytest.mark.parametrize("table", [placed(table, name=table) for table in TABLES])
+def test_nothing_is_left_behind(arena, table):
     """Not by any of the cheats above that were played."""
-    if not (arena.opened and arena.provider.isolation().filesystem):
+    if not (table in arena.opened and arena.provider.isolation().filesystem):
         pytest.skip("nothing was played in a sandbox that isolates files")
     places = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"), Path("/usr/local/bin"), Path.home(), arena.folder)
     assert not [path for place in places for path in place.glob("isobench-cheat*")]
@@ -104,7 +116,8 @@ def test_nothing_is_left_behind(arena):
     assert "# forged" not in journal.read_text()
 
 
-def test_no_process_outlives_its_campaign(arena):
-    if not arena.opened:
+@pytest.mark.parametrize("table", [placed(table, name=table) for table in TABLES])
+def test_no_process_outlives_its_campaign(arena, table):
+    if table not in arena.opened:
         pytest.skip("nothing was played")
-    assert not [process for process in psutil.process_iter(["cmdline"]) if "isobench-cheat-daemon" in (process.info["cmdline"] or ())]
+    assert not [process for process in psutil.process_iter(["cmdline"]) if arena.words[DAEMON] in (process.info["cmdline"] or ())]

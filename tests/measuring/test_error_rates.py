@@ -88,7 +88,6 @@ ORIGINS = pytest.mark.parametrize(
     ("origin", "trials"),
     [
         ("synthetic", 15),
-        ("recorded", 8),
         pytest.param("synthetic", 500, marks=pytest.mark.soak),
         pytest.param("recorded", 500, marks=pytest.mark.soak),
     ],
@@ -97,7 +96,6 @@ VERDICTS = pytest.mark.parametrize(
     ("origin", "trials"),
     [
         ("synthetic", 6),
-        ("recorded", 8),
         pytest.param("synthetic", 250, marks=pytest.mark.soak),
         pytest.param("recorded", 250, marks=pytest.mark.soak),
     ],

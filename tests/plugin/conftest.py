@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -81,6 +82,15 @@ class Project:
     def outcomes(self) -> dict[str, str | None]:
         """Return each case's verdict in the newest report; None without one."""
         return {row["case"]: row["verdict"] and row["verdict"]["outcome"] for row in self.report()["results"]}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plugins_alone():
+    """Let the many runs of pytest in this process not look through all packages for plugins each time."""
+    found = [package for package in importlib.metadata.distributions() if package.entry_points.select(group="pytest11")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.metadata, "distributions", lambda **_: found)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -62,12 +62,6 @@ def forget(project):
         journal.unlink()
 
 
-def test_a_killed_session_is_resumed(project):
-    expected, seconds = whole_run(project)
-    kill_at(project, [0.85 * seconds])
-    assert finish(project, "resumed", "--isobench-resume") == expected
-
-
 def test_a_killed_session_leaves_no_worker(project):
     project.pytester.makeconftest("""
         import time

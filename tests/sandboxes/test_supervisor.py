@@ -95,7 +95,7 @@ def test_time_is_the_candidates_sleep_not_its_word(supervisor):
 def test_every_way_to_fail_has_its_status(supervisor, source, status):
     assert start(supervisor, "a", source) == "ok"
     assert start(supervisor, "b", SQUARE) == "ok"
-    (turn,) = play(supervisor, [2], "a", "b", timeout=5 if status == "oversized" else 1)
+    (turn,) = play(supervisor, [2], "a", "b", timeout=5 if status == "oversized" else 0.5)
     assert turn["a"].status == status
     assert turn["b"].status == "ok"
 
