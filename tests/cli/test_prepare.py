@@ -208,7 +208,7 @@ def test_the_board(width: int) -> None:
     assert len(lines) == 3
     assert "short@c0ffee:quick:0" in lines[1]
     assert "   1:40  12 steps, $0.50  working, edited" in lines[1]
-    assert lines[2].startswith("a-task-w")
+    assert lines[2].startswith("a-task-wit")
     assert "@c0ffee:quick:0     1:30" in lines[2]
     assert said == ["[1/10] gone@c0ffee:quick:0 made patch in 3:20, $1.00"]
 
