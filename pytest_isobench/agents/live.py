@@ -12,6 +12,7 @@ from pytest_isobench.agents.attempting import Attempting, Try
 from pytest_isobench.agents.base import AgentContext, Assignment, Submission
 from pytest_isobench.agents.recorded import RecordedAgent
 from pytest_isobench.agents.running import Progress
+from pytest_isobench.errors import UsageError
 from pytest_isobench.models.agent import AgentSpec, AttemptRecord
 
 FIRST_WAIT, LONGEST_WAIT = 10.0, 300.0
@@ -66,6 +67,7 @@ class LiveAgent(RecordedAgent):
             InfrastructureError: the machine failed, and nothing was recorded.
         """
         stop = stop or threading.Event()
+        self._spare(assignment)
         attempting = self._attempting(assignment)
         attempting.require()
         wait = FIRST_WAIT
@@ -78,6 +80,12 @@ class LiveAgent(RecordedAgent):
                 break
             wait = min(2 * wait, LONGEST_WAIT)
         return self._record(assignment, attempting, tried, number)
+
+    def _spare(self, assignment: Assignment) -> None:
+        """Raise `UsageError` rather than replace a patch of which nothing is known."""
+        patch = self.store.diff(assignment.task.id, assignment.attempt)
+        if patch.is_file() and self.recorded(assignment) is None:
+            raise UsageError(f"{patch} is there, and no record of how it was made: move it away to have it made again")
 
     def _record(self, assignment: Assignment, attempting: Attempting, tried: Try, tries: int) -> AttemptRecord:
         record = attempting.record(self.name, assignment.attempt, tried, tries)

@@ -145,6 +145,15 @@ def test_what_is_recorded_is_not_made_again(agent: Callable[..., LiveAgent], ass
     assert "tuned" in str(agent(EDIT).submit(assignment).patch)
 
 
+def test_a_patch_without_a_record_is_not_replaced(agent: Callable[..., LiveAgent], assignment: Assignment) -> None:
+    coder = agent()
+    coder.folder.mkdir(parents=True)
+    (coder.folder / "sums.0.diff").write_text("")
+    assert coder.submit(assignment).record is None
+    with pytest.raises(UsageError, match=r"sums\.0\.diff is there, and no record"):
+        coder.make(assignment)
+
+
 def test_stop_keeps_what_was_made(agent: Callable[..., LiveAgent], assignment: Assignment) -> None:
     stop = threading.Event()
 
@@ -241,9 +250,10 @@ def test_interrupting_pytest_ends_the_agent_and_keeps_its_work(assignment: Assig
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "conftest.py").write_text(
         "import os, signal, pytest_isobench.agents.live as live\n"
-        "told = live.said\n"
+        "told, sent = live.said, []\n"
         "def said(now):\n"
-        "    if now.edited: os.kill(os.getpid(), signal.SIGINT)\n"
+        "    if now.edited and not sent:\n"
+        "        sent.append(os.kill(os.getpid(), signal.SIGINT))\n"
         "    return told(now)\n"
         "live.said = said\n"
     )
