@@ -1,4 +1,4 @@
-"""Compares a report with what is known beforehand: `check_report.py PYTEST REPORT`; ends with status 1 when it is otherwise.
+"""Compares a report with what is known beforehand: `check_report.py PYTEST REPORT [TASKS.yaml...]`; ends with status 1 if it is otherwise.
 
 The agent `human` must succeed on every task, `nop` on none, and each recorded patch of `example` must come to its expected outcome.
 A verdict that the machine's noise left open is no wrong one: such tasks are measured once more, alone, with the given pytest.
@@ -17,8 +17,10 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[1]
-TASKS = {task["id"] for file in sorted((ROOT / "tasks").glob("*.yaml")) for task in yaml.safe_load(file.read_text())["tasks"]}
-EXPECTED = {(case["task"], case["attempt"]): case for case in yaml.safe_load((ROOT / "tests/tasks/expected_outcomes.yaml").read_text())}
+FILES = sys.argv[3:] or sorted((ROOT / "tasks").glob("*.yaml"))
+TASKS = {task["id"] for file in FILES for task in yaml.safe_load(Path(file).read_text())["tasks"]}
+CASES = yaml.safe_load((ROOT / "tests/tasks/expected_outcomes.yaml").read_text())
+EXPECTED = {(case["task"], case["attempt"]): case for case in CASES if case["task"] in TASKS}
 LOTS = {"non_inferior": {"non_inferior", "matches", "beats"}}
 """The patch that draws lots is expected to be non-inferior, and in a few campaigns of a hundred it is shown to be more."""
 
@@ -78,7 +80,7 @@ def measured_again(pytest: str, report: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**report, "results": [again.get(result["case"], result) for result in report["results"]]}
 
 
-def main(pytest: str, path: str) -> int:
+def main(pytest: str, path: str, *_: str) -> int:
     """Check a report."""
     report = json.loads(Path(path).read_text())
     wrong = list(faults(measured_again(pytest, report)))

@@ -14,6 +14,6 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 if importlib.util.find_spec("hypothesis"):
     from hypothesis import settings
 
-    # a machine that others use as well keeps no deadline
-    settings.register_profile("isobench", deadline=None)
+    # a machine that others use as well keeps no deadline; CI runs everything several times, each time with other examples
+    settings.register_profile("isobench", deadline=None, max_examples=50)
     settings.load_profile("isobench")

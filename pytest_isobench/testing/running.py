@@ -39,7 +39,7 @@ class RunningContract(ContractBase):
     def test_output_is_handed_on_as_it_comes(self, sandbox: Sandbox) -> None:
         require_processes(sandbox)
         heard: list[tuple[Stream, bytes]] = []
-        script = "echo first; sleep 0.3; echo second; sleep 0.3; echo oops >&2"
+        script = "echo first; sleep 0.2; echo second; sleep 0.2; echo oops >&2"
         process = sandbox.process("agent", ["/bin/sh", "-c", script], resources=SMALL)
         result = sandbox.supervisor.run(process, timeout=60, on_output=lambda stream, data: heard.append((stream, data)))
         assert heard == [("stdout", b"first\n"), ("stdout", b"second\n"), ("stderr", b"oops\n")]

@@ -84,22 +84,13 @@ def power(answers):
     return fmean(one.only.excludes_zero and one.only.interval.high < 0 for one in answers)
 
 
-ORIGINS = pytest.mark.parametrize(
-    ("origin", "trials"),
-    [
-        ("synthetic", 15),
-        pytest.param("synthetic", 500, marks=pytest.mark.soak),
-        pytest.param("recorded", 500, marks=pytest.mark.soak),
-    ],
-)
-VERDICTS = pytest.mark.parametrize(
-    ("origin", "trials"),
-    [
-        ("synthetic", 6),
-        pytest.param("synthetic", 250, marks=pytest.mark.soak),
-        pytest.param("recorded", 250, marks=pytest.mark.soak),
-    ],
-)
+def long(trials):
+    """Repeat a test on both origins, so often that a share says something."""
+    marks = {origin: [pytest.mark.soak, pytest.mark.xdist_group(f"rates-{origin}-{trials}")] for origin in ("synthetic", "recorded")}
+    return pytest.mark.parametrize(("origin", "trials"), [pytest.param(origin, trials, marks=marks[origin]) for origin in marks])
+
+
+ORIGINS, VERDICTS = long(500), long(250)
 
 
 @ORIGINS

@@ -141,4 +141,4 @@ def test_endless_loop_is_endless(tmp_path: Path) -> None:
     case = next(case for case in EXPECTED if case["outcome"] == "timed_out")
     tree = patched(case, tmp_path / "tree")
     with pytest.raises(subprocess.TimeoutExpired):
-        answer(EXAMPLE[case["task"]], tree, seed=1, timeout=1)
+        answer(EXAMPLE[case["task"]], tree, seed=1, timeout=0.6)
