@@ -6,11 +6,12 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 from pytest_isobench.agents import programs
@@ -156,7 +157,14 @@ class Attempting:
         account = Account(end=End.PROGRAM_FAILURE, reason=ran.missing) if ran.missing else driver.read(ran.output)
         network: Network = "listed_hosts" if gate else "open"
         tried = self._judged(account, ran, found, stopped=stop.is_set(), started=started, network=network)
-        return replace(tried, isolation=isolation, findings=(*tried.findings, *_refusals(gate)))
+        return replace(tried, isolation=isolation, findings=(*tried.findings, *_refusals(gate), *self._brought(shown)))
+
+    def _brought(self, shown: Iterable[Path]) -> tuple[Finding, ...]:
+        """Note a later release of the task's package in the program's own folders, where the agent can read it."""
+        source = self._assignment.task.source
+        later = programs.later_releases(shown, source.package, source.base) if source.kind == "pypi" else []
+        said = f"the agent's program comes with {', '.join(later)}, later than the task's base version"
+        return (Finding(kind="later_release", severity="alarm", message=said),) if later else ()
 
     def _before(self, worktree: WorkTree) -> tuple[list[dict[str, Any]], dict[str, tuple[str, str]]]:
         """Return what the install commands changed, and the files of the base."""

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pytest_isobench.errors import UsageError
@@ -56,6 +57,23 @@ def folders(program: Path, further: Iterable[str] = ()) -> tuple[Path, ...]:
             raise UsageError(f"{program} would need {folder}, which would show home folders: install it in a folder of its own")
         found = [*(known for known in found if not known.is_relative_to(folder)), folder]
     return tuple(found)
+
+
+def later_releases(shown: Iterable[Path], package: str, base: str) -> list[str]:
+    """Return which releases of a package that are later than its base version lie in the folders of a program written in Python."""
+    from importlib.metadata import distributions
+
+    from packaging.utils import canonicalize_name
+    from packaging.version import InvalidVersion, Version
+
+    places = [str(place) for folder in shown for place in folder.glob("lib*/python3*/site-packages")]
+    found = []
+    for distribution in distributions(path=places):
+        with suppress(InvalidVersion):
+            same = canonicalize_name(distribution.metadata["Name"] or "") == canonicalize_name(package)
+            if same and Version(distribution.version) > Version(base):
+                found.append(f"{package} {distribution.version}")
+    return found
 
 
 def _links(program: Path) -> Iterator[Path]:

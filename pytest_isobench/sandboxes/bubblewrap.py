@@ -78,7 +78,7 @@ class Bubblewrap(Confinement):
             (folder / "etc" / name).chmod(0o644)
 
     def prepare(self, place: Place) -> None:
-        for path in (place.environment, *place.prefixes):
+        for path in (place.environment, *place.prefixes, *place.folders):
             self._source(path)
 
     def process(self, place: Place, order: Order) -> Process:
@@ -133,8 +133,10 @@ class Bubblewrap(Confinement):
             yield from ("--ro-bind", str(self._source(prefix)), str(prefix))
             for installed in packages(prefix):  # among them may be a later release of what is measured
                 yield from ("--ro-bind", str(self._folder / "empty"), str(installed))
+        for folder in place.folders:
+            yield from ("--ro-bind", str(self._source(folder)), str(folder))
         yield from ("--ro-bind", str(self._source(place.environment)), ENVIRONMENT)
-        taken = (*place.prefixes, *map(Path, (*SYSTEM, ENVIRONMENT, TEMPORARY)))
+        taken = (*place.prefixes, *place.folders, *map(Path, (*SYSTEM, ENVIRONMENT, TEMPORARY)))
         if not any(place.environment.is_relative_to(path) for path in taken):
             yield from ("--symlink", ENVIRONMENT, str(place.environment))
         yield from ("--ro-bind", str(self._folder / "programs"), PROGRAMS)

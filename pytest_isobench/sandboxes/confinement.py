@@ -21,6 +21,8 @@ class Place:
     environment: Path
     prefixes: tuple[Path, ...]
     """Folders that the interpreter needs besides the environment and the system."""
+    folders: tuple[Path, ...] = ()
+    """Further folders that are shown as they are."""
     spec: Environment
     builder: int | None = None
     """User that owns the tree and runs writable processes; None is the user that runs the tests."""

@@ -184,8 +184,15 @@ class LocalSandbox(Sandbox):
 
     def _place(self, tree: Tree, version: Version, environment: Environment) -> Place:
         path = version.environment.path.absolute()
-        prefixes = (*needs(path), *self._folders)
-        place = Place(tree=tree.path, environment=path, prefixes=prefixes, spec=environment, builder=tree.builder, runner=tree.runner)
+        place = Place(
+            tree=tree.path,
+            environment=path,
+            prefixes=needs(path),
+            folders=self._folders,
+            spec=environment,
+            builder=tree.builder,
+            runner=tree.runner,
+        )
         self._confinement.prepare(place)
         return place
 

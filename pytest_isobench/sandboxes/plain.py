@@ -28,7 +28,7 @@ class Plain(Confinement):
     def prepare(self, place: Place) -> None:
         keeper = (Path(sys.prefix), Path(sys.base_prefix), Path(supervisor.__file__).parent)
         if place.runner is not None:
-            self._show([*keeper, place.environment, *place.prefixes])
+            self._show([*keeper, place.environment, *place.prefixes, *place.folders])
 
     def process(self, place: Place, order: Order) -> Process:
         """Describe the process; its temporary folder is its own, so ask again for every start."""

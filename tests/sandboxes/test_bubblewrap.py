@@ -164,3 +164,12 @@ def test_what_is_installed_for_the_base_interpreter_is_hidden(tmp_path: Path) ->
     at = argv.index(str(installed))
     assert argv[at - 2 : at] == ("--ro-bind", str(tmp_path / "session" / "empty"))
     assert argv.index(str(tmp_path / "python")) < at
+
+
+def test_further_folders_are_shown_as_they_are(tmp_path: Path) -> None:
+    installed = tmp_path / "program" / "lib" / "python3.12" / "site-packages"
+    installed.mkdir(parents=True)
+    argv = describe(tmp_path / "session", where=replace(place(), folders=(tmp_path / "program",))).argv
+    at = argv.index(str(tmp_path / "program"))
+    assert argv[at - 1 : at + 2] == ("--ro-bind", str(tmp_path / "program"), str(tmp_path / "program"))
+    assert str(installed) not in argv
