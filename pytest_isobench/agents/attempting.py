@@ -8,67 +8,39 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pytest_isobench.agents import programs
 from pytest_isobench.agents.base import AgentContext, Assignment
 from pytest_isobench.agents.drivers import load_driver
 from pytest_isobench.agents.drivers.base import Account, Driver, End, Job, Model
 from pytest_isobench.agents.fairness import fair_prompt
-from pytest_isobench.agents.gate import Gate, open_gate
+from pytest_isobench.agents.gate import open_gate
 from pytest_isobench.agents.harvest import Harvest, harvest
-from pytest_isobench.agents.outcomes import status_of
 from pytest_isobench.agents.prompts import targets_of
 from pytest_isobench.agents.running import Progress, Ran, collect, manifest, run
+from pytest_isobench.agents.tries import Network, Try, judged, refusals
 from pytest_isobench.agents.worktree import WorkTree, open_worktree
 from pytest_isobench.dataset.base_repository import BaseRepository
 from pytest_isobench.dataset.cache import Cache
 from pytest_isobench.dataset.patches import parse_patch
 from pytest_isobench.dataset.versions import Version
 from pytest_isobench.errors import DoesNotApplyError, SandboxError, UsageError
-from pytest_isobench.models.agent import AgentSpec, AgentStatus, AttemptRecord
-from pytest_isobench.models.result import Finding, Isolation
+from pytest_isobench.models.agent import AgentSpec, AttemptRecord
+from pytest_isobench.models.result import Finding
 from pytest_isobench.redaction import redact
 from pytest_isobench.sandboxes.base import SandboxProvider
 
-Network = Literal["none", "listed_hosts", "open"]
 MARGIN = 600.0
 """Seconds for everything around the program's own time."""
 REASON = 2000
 """Characters of a reason that are kept."""
 SHOWN = 200
 """Excluded files that are listed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Try:
-    """What one call of the program came to."""
-
-    status: AgentStatus
-    account: Account
-    reasons: tuple[str, ...] = ()
-    ran: Ran = field(default_factory=Ran)
-    harvest: Harvest | None = None
-    isolation: Isolation | None = None
-    network: Network = "open"
-    findings: tuple[Finding, ...] = ()
-    started: str = ""
-
-    @property
-    def retry(self) -> bool:
-        return self.status is AgentStatus.API_FAILURE and self.account.retry
-
-    @property
-    def reason(self) -> str:
-        return self.reasons[0] if self.reasons else self.status.value
-
-    @property
-    def diff(self) -> str | None:
-        return self.harvest.diff if self.harvest else None
 
 
 class Attempting:
@@ -136,7 +108,7 @@ class Attempting:
             found = Harvest(diff="", tree=self._base.tree)
         else:
             found = Harvest(diff=resolved.diff, tree=resolved.tree, files=parse_patch(resolved.diff).files)
-        return self._judged(account, ran, found, started=started, network="none")
+        return judged(account, ran, found, started=started, network="none")
 
     def _call(self, driver: Driver, job: Job, started: str, progress: Callable[[Progress], None], stop: threading.Event) -> Try:
         call = driver.call(job)
@@ -145,7 +117,8 @@ class Attempting:
         call = replace(call, argv=(str(program), *call.argv[1:]))
         provider = self._provider()
         with ExitStack() as stack:
-            gate = stack.enter_context(open_gate((*call.hosts, *self._spec.hosts))) if _can_close(provider) else None
+            closed = provider.shows_folders and provider.is_closed()
+            gate = stack.enter_context(open_gate((*call.hosts, *self._spec.hosts))) if closed else None
             folders = (*shown, *([gate.folder] if gate else ())) if provider.shows_folders else ()
             opened = open_worktree(provider, self._assignment.task, self._version, seconds=job.seconds + MARGIN, folders=folders)
             worktree = stack.enter_context(opened)
@@ -156,8 +129,8 @@ class Attempting:
             isolation = worktree.sandbox.isolation
         account = Account(end=End.PROGRAM_FAILURE, reason=ran.missing) if ran.missing else driver.read(ran.output)
         network: Network = "listed_hosts" if gate else "open"
-        tried = self._judged(account, ran, found, stopped=stop.is_set(), started=started, network=network)
-        return replace(tried, isolation=isolation, findings=(*tried.findings, *_refusals(gate), *self._brought(shown)))
+        tried = judged(account, ran, found, stopped=stop.is_set(), started=started, network=network)
+        return replace(tried, isolation=isolation, findings=(*tried.findings, *refusals(gate), *self._brought(shown)))
 
     def _brought(self, shown: Iterable[Path]) -> tuple[Finding, ...]:
         """Note a later release of the task's package in the program's own folders, where the agent can read it."""
@@ -181,23 +154,6 @@ class Attempting:
             note = Finding(kind="changes_are_no_patch", severity="alarm", message=str(error))
             return Harvest(diff=None, tree="", findings=(note,))
 
-    def _judged(
-        self, account: Account, ran: Ran, found: Harvest, *, started: str, network: Network, stopped: bool = False
-    ) -> Try:
-        changed = found.diff is not None and found.diff != ""
-        status = status_of(account.end, changed=changed, timed_out=ran.timed_out, stopped=stopped)
-        reasons = tuple(reason for reason in (account.reason, *(finding.message for finding in found.findings)) if reason)
-        return Try(
-            status=status,
-            account=account,
-            reasons=reasons,
-            ran=ran,
-            harvest=found,
-            network=network,
-            findings=found.findings,
-            started=started,
-        )
-
     def _provider(self) -> SandboxProvider:
         if self._context.provider is None:
             raise UsageError("agents may not run here: give --isobench-run-agents")
@@ -206,13 +162,13 @@ class Attempting:
     def record(self, agent: str, attempt: int, tried: Try, tries: int) -> AttemptRecord:
         """Return what is to be recorded of the last try."""
         account, found = tried.account, tried.harvest
-        diff = tried.diff or None
-        return AttemptRecord(
+        diff = tried.harvest.diff or None
+        record = AttemptRecord(
             task=self._assignment.task.id,
             agent=agent,
             attempt=attempt,
             status=tried.status,
-            reasons=tuple(self._redacted(reason)[:REASON] for reason in tried.reasons),
+            reasons=tuple(reason[:REASON] for reason in tried.reasons),
             driver=self._spec.driver,
             program=self.program,
             model=self._spec.model or "",
@@ -226,15 +182,16 @@ class Attempting:
             started=tried.started,
             base=self._version.label,
             base_tree=self._base.tree,
-            tree=found.tree if found else "",
+            tree=found.tree,
             patch_digest=parse_patch(diff).digest if diff else None,
-            files=found.files if found else (),
-            excluded=found.excluded[:SHOWN] if found else (),
+            files=found.files,
+            excluded=found.excluded[:SHOWN],
             key=self.key,
             isolation=tried.isolation,
             network=tried.network,
             findings=tried.findings,
         )
+        return AttemptRecord.model_validate_json(self._redacted(record.model_dump_json()))
 
     @cached_property
     def program(self) -> str:
@@ -253,16 +210,3 @@ class Attempting:
 
     def _redacted(self, text: str) -> str:
         return redact(text, {**os.environ, **self._variables})
-
-
-def _can_close(provider: SandboxProvider) -> bool:
-    """Tell whether a sandbox has no network of its own, so that a gate is the only way out."""
-    return provider.shows_folders and provider.isolation().network
-
-
-def _refusals(gate: Gate | None) -> tuple[Finding, ...]:
-    if gate is None or not gate.refused:
-        return ()
-    hosts = sorted(gate.refused, key=lambda host: -gate.refused[host])
-    said = f"tried to reach {', '.join(hosts[:5])}{f' and {len(hosts) - 5} more' if len(hosts) > 5 else ''}, and was not let through"
-    return (Finding(kind="network_refused", severity="note", message=said, evidence="\n".join(hosts)[:10_000]),)

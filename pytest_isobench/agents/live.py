@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pytest_isobench.agents import specs
-from pytest_isobench.agents.attempting import Attempting, Try
+from pytest_isobench.agents.attempting import Attempting
 from pytest_isobench.agents.base import AgentContext, Assignment, Submission
 from pytest_isobench.agents.recorded import RecordedAgent
 from pytest_isobench.agents.running import Progress
+from pytest_isobench.agents.tries import Try
 from pytest_isobench.errors import UsageError
 from pytest_isobench.models.agent import AgentSpec, AttemptRecord
 
@@ -89,7 +90,7 @@ class LiveAgent(RecordedAgent):
 
     def _record(self, assignment: Assignment, attempting: Attempting, tried: Try, tries: int) -> AttemptRecord:
         record = attempting.record(self.name, assignment.attempt, tried, tries)
-        self.store.write(record, tried.diff or None, attempting.kept(tried))
+        self.store.write(record, tried.harvest.diff or None, attempting.kept(tried))
         return record
 
     def _attempting(self, assignment: Assignment) -> Attempting:

@@ -268,6 +268,10 @@ class SandboxProvider(ABC):
         """Return what must be alike for trials in two of its sandboxes to be compared. Raises as `open` does."""
         return self.isolation().model_dump_json(exclude={"notes"})
 
+    def is_closed(self) -> bool:
+        """Tell whether its sandboxes have no network from the beginning. Raises as `isolation` does."""
+        return self.isolation().network
+
     def clean(self) -> list[str]:
         """Remove what killed controllers of this machine left behind; returns what it was. `open` does so by itself."""
         return []

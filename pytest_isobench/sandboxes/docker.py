@@ -77,6 +77,9 @@ class DockerProvider(SandboxProvider):
         with closing(self._connect()) as client:
             return f"{self._isolation(client, '').model_dump_json(exclude={'notes'})} {self._image(client, needs)[1]}"
 
+    def is_closed(self) -> bool:
+        return self._settings.network == "off"
+
     def clean(self) -> list[str]:
         with closing(self._connect()) as client:
             return reap(client)
