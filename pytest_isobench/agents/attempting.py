@@ -30,7 +30,7 @@ from pytest_isobench.dataset.cache import Cache
 from pytest_isobench.dataset.patches import parse_patch
 from pytest_isobench.dataset.versions import Version
 from pytest_isobench.errors import DoesNotApplyError, SandboxError, UsageError
-from pytest_isobench.models.agent import AgentSpec, AttemptRecord
+from pytest_isobench.models.agent import AgentSpec, AttemptRecord, Excluded
 from pytest_isobench.models.result import Finding
 from pytest_isobench.redaction import redact
 from pytest_isobench.sandboxes.base import SandboxProvider
@@ -163,17 +163,17 @@ class Attempting:
         """Return what is to be recorded of the last try."""
         account, found = tried.account, tried.harvest
         diff = tried.harvest.diff or None
-        record = AttemptRecord(
+        return AttemptRecord(
             task=self._assignment.task.id,
             agent=agent,
             attempt=attempt,
             status=tried.status,
-            reasons=tuple(reason[:REASON] for reason in tried.reasons),
+            reasons=tuple(self._redacted(reason)[:REASON] for reason in tried.reasons),
             driver=self._spec.driver,
-            program=self.program,
+            program=self._redacted(self.program),
             model=self._spec.model or "",
-            models=account.models,
-            session=account.session,
+            models=tuple(map(self._redacted, account.models)),
+            session=self._redacted(account.session),
             usage=account.usage,
             steps=account.steps,
             seconds=tried.ran.seconds,
@@ -185,14 +185,12 @@ class Attempting:
             tree=found.tree,
             patch_digest=parse_patch(diff).digest if diff else None,
             files=found.files,
-            excluded=found.excluded[:SHOWN],
+            excluded=tuple(Excluded(path=self._redacted(one.path), rule=one.rule) for one in found.excluded[:SHOWN]),
             key=self.key,
             isolation=tried.isolation,
             network=tried.network,
             findings=tried.findings,
         )
-        return AttemptRecord.model_validate_json(self._redacted(record.model_dump_json()))
-
     @cached_property
     def program(self) -> str:
         """What the program says of its version."""

@@ -170,7 +170,7 @@ def test_a_secret_stays_out_of_everything(
     agent: Callable[..., LiveAgent], assignment: Assignment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("CODER_KEY", "very-secret-4711")
-    script = f"{EDIT}; echo $CODER_KEY | tee -a sums.py; echo $CODER_KEY >&2; echo $CODER_KEY > notes; exit 3"
+    script = f"{EDIT}; echo $CODER_KEY | tee -a sums.py; echo $CODER_KEY >&2; echo $CODER_KEY > notes; touch $CODER_KEY.log; exit 3"
     record = agent(script, environment=["CODER_KEY"]).make(assignment)
     assert (record.patch_digest, [finding.kind for finding in record.findings]) == (None, ["secret_in_patch"])
     everything = b"".join(path.read_bytes() for path in (tmp_path / "patches").rglob("*") if path.is_file())
