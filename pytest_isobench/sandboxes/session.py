@@ -20,6 +20,7 @@ from pytest_isobench.sandboxes.users import Claim
 
 PREFIX = "isobench-box-"
 OWNER = "owner.json"
+SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - where any program may leave files
 UNFINISHED = 3600.0
 """Seconds after which a folder without an owner's record is a leftover."""
 
@@ -141,9 +142,9 @@ def _processes(folder: Path, users: tuple[int, ...]) -> Iterator[int]:
 
 def _sweep(users: frozenset[int]) -> None:
     """Remove what the session's users left in the folders that everybody may write to."""
-    for place in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108 - where any program may leave files
+    for place in SHARED:
         for entry in Path(place).glob("*"):
-            with suppress(FileNotFoundError):  # whose owner has removed it meanwhile
+            with suppress(FileNotFoundError):  # others' files come and go meanwhile
                 if entry.lstat().st_uid in users:
                     remove(entry)
 

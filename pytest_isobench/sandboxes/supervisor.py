@@ -274,7 +274,7 @@ def sweep(spec: dict[str, Any]) -> None:
         return
     places = [path for path in [spec["temporary"]] if path and os.path.lexists(path)]
     if spec["user"] is not None:
-        places += [entry.path for path in spec["swept"] for entry in scan(path) if entry.stat(follow_symlinks=False).st_uid == spec["user"]]
+        places += [entry.path for path in spec["swept"] for entry in scan(path) if belongs(entry, spec["user"])]
     if not places and not (spec["swept"] and any(segments(spec["user"]))):
         return
     pid = os.fork()
@@ -311,6 +311,14 @@ def scan(path: str) -> list[os.DirEntry[str]]:
         return list(os.scandir(path))
     except OSError:
         return []
+
+
+def belongs(entry: os.DirEntry[str], user: int) -> bool:
+    """Tell whether a file is a user's; one that is gone meanwhile is nobody's."""
+    try:
+        return entry.stat(follow_symlinks=False).st_uid == user
+    except FileNotFoundError:
+        return False
 
 
 def remove(path: str) -> None:

@@ -168,3 +168,13 @@ def test_deep_folders_are_removed(temporary: Path) -> None:
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
     session.remove(folder)
     assert not folder.exists()
+
+
+def test_files_that_go_meanwhile_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [tmp_path / name for name in "abc"]
+    for folder in folders:
+        folder.mkdir()
+    monkeypatch.setattr(session, "SHARED", (str(tmp_path),))
+    monkeypatch.setattr(session, "remove", lambda _: [folder.rmdir() for folder in folders])
+    session._sweep(frozenset({os.getuid()}))
+    assert list(tmp_path.iterdir()) == []

@@ -22,6 +22,7 @@ import pytest_isobench.workloads
 from pytest_isobench.errors import SandboxError
 from pytest_isobench.sandboxes.base import Process, Turn
 from pytest_isobench.sandboxes.supervision import SupervisorClient
+from pytest_isobench.sandboxes.supervisor import belongs, scan
 
 WORKER = Path(pytest_isobench.workloads.__file__).with_name("worker.py")
 CORE = max(os.sched_getaffinity(0))
@@ -294,3 +295,10 @@ def test_what_a_process_leaves_is_swept_up_and_what_others_left_is_not(superviso
         assert [path.name for path in shared.iterdir()] == ["others"]
         assert not temporary.exists()
     shutil.rmtree(tmp_path)
+
+
+def test_a_file_that_is_gone_meanwhile_is_nobodys(tmp_path):
+    (tmp_path / "file").touch()
+    [entry] = scan(str(tmp_path))
+    (tmp_path / "file").unlink()
+    assert not belongs(entry, os.getuid())
