@@ -47,6 +47,7 @@ def test_what_is_asked_for_decides() -> None:
     assert environment_key(Environment(pythonpath=("src",), variables={"A": "b"})) == keys[0]
 
 
+@pytest.mark.versions
 def test_set_up_commands_run_in_the_environment(cache: Cache, wheels: Callable[..., None]) -> None:
     wheels("pip", "99", {"pip.py": ""})
     setup = ("test -f bin/python && python -c 'import sys; print(sys.prefix)' > where", "echo $VIRTUAL_ENV >> where")
@@ -55,6 +56,7 @@ def test_set_up_commands_run_in_the_environment(cache: Cache, wheels: Callable[.
     assert ask(built.python, "import pip; print(pip.__file__)") == str(site_packages(built.path) / "pip.py")
 
 
+@pytest.mark.versions
 def test_a_set_up_command_that_fails_is_the_machines_failure_and_tells_no_secret(
     cache: Cache, wheels: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,6 +81,7 @@ def test_a_version_that_does_not_exist(cache: Cache, wheels: Callable[..., None]
         build(Environment(requirements=("tiny==9",)), cache)
 
 
+@pytest.mark.versions
 def test_requirements_that_contradict_each_other(cache: Cache, wheels: Callable[..., None]) -> None:
     wheels("tiny", "1.0", {"tiny.py": ""}, needs=("other==2.0",))
     wheels("other", "1.0", {"other.py": ""})
@@ -87,6 +90,7 @@ def test_requirements_that_contradict_each_other(cache: Cache, wheels: Callable[
         build(Environment(requirements=("tiny", "other==1.0")), cache)
 
 
+@pytest.mark.versions
 def test_an_index_that_cannot_be_reached_is_the_machines_failure(
     cache: Cache, wheels: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,12 +101,14 @@ def test_an_index_that_cannot_be_reached_is_the_machines_failure(
         build(Environment(requirements=("tiny",)), cache)
 
 
+@pytest.mark.versions
 def test_a_release_for_another_python(cache: Cache, wheels: Callable[..., None]) -> None:
     wheels("tiny", "1.0", {"tiny.py": ""}, python=">=3.99")
     with pytest.raises(NotEvaluableError, match=r"'tiny' requires a different Python: .*; environment.python sets another"):
         build(Environment(requirements=("tiny==1.0",)), cache)
 
 
+@pytest.mark.versions
 def test_an_index_that_knows_the_release_is_for_another_python(
     cache: Cache, tmp_path: Path, wheels: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

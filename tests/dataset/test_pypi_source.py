@@ -59,6 +59,7 @@ def test_a_release_is_split_into_tree_and_environment(source: VersionSource) -> 
     assert run(version, "import importlib.metadata as m, other; print(m.version('my-package'))") == "1.0"
 
 
+@pytest.mark.versions
 def test_base_and_human_have_environments_of_their_own(source: VersionSource) -> None:
     baseline, human = source.baseline(), source.human()
     assert run(human, "import my_package; print(my_package.v)") == "2.0"
@@ -73,6 +74,7 @@ def test_a_release_is_built_once(source: VersionSource, shared_cache: Cache, mon
     assert make(shared_cache, "my-package", "0.1", "1.0").human() == before
 
 
+@pytest.mark.versions
 def test_latest_is_what_pip_would_choose(source: VersionSource, releases: Callable[..., None]) -> None:
     assert source.named("latest") == source.human()
     releases("my_package", "2.5", {"my_package.py": ""})
@@ -80,6 +82,7 @@ def test_latest_is_what_pip_would_choose(source: VersionSource, releases: Callab
     assert source.named("2.5").label == "2.5"
 
 
+@pytest.mark.versions
 def test_a_package_that_does_not_exist(shared_cache: Cache, releases: Callable[..., None]) -> None:
     with pytest.raises(UsageError, match="no package index has 'unheard-of'"):
         make(shared_cache, "unheard-of", "1.0", "2.0").named("latest")
@@ -91,6 +94,7 @@ def test_what_is_no_release(cache: Cache, name: str) -> None:
         make(cache, "my-package", "1.0", "2.0").named(name)
 
 
+@pytest.mark.versions
 def test_a_package_without_code(shared_cache: Cache, releases: Callable[..., None]) -> None:
     releases("empty", "1", {})
     with pytest.raises(UsageError, match="'empty' installs nothing that can be imported"):

@@ -37,6 +37,7 @@ def test_workers_share_the_tasks_and_each_stays_whole(project):
     assert {worker for _, worker in where} == {"gw0", "gw1"}
 
 
+@pytest.mark.versions
 def test_the_longest_task_of_an_earlier_run_goes_first(project):
     project.pytester.makeconftest(WHERE)
     project.tree("slow", speed=2.0, seconds=0.2)
@@ -121,6 +122,7 @@ def test_a_disk_that_refuses_stops_the_workers(project):
     result.stdout.fnmatch_lines(["not written to its end: *"])
 
 
+@pytest.mark.versions
 def test_the_first_failure_stops_the_workers(project):
     project.tasks(*({"id": f"task-{number}"} for number in range(8)))
     result = project.run("--isobench-agent=nop", "-n1", "-x")
@@ -129,6 +131,7 @@ def test_the_first_failure_stops_the_workers(project):
     assert not project.report()["complete"]
 
 
+@pytest.mark.versions
 def test_deselection_says_why_with_workers(project):
     part = shard_of("sort", 2)
     result = project.run("--isobench-agent=human", f"--isobench-shard={part}/2", "-n1")
@@ -143,6 +146,7 @@ def test_broken_options_are_shown_once(project):
     assert result.stderr.str().count("there is no such agent") == 1
 
 
+@pytest.mark.versions
 def test_each_worker_may_run_everything(project):
     project.run("--isobench-agent=human", "--tx=1*popen", "--dist=each").assert_outcomes(passed=2)
 
