@@ -37,5 +37,5 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{arguments.output}: cannot be written: {error.strerror or error}") from error
     items = planned.plan.items
     tasks, agents = len({item.task for item in items}), ", ".join(work.scope.makers)
-    print(work.on.clean(f"{arguments.output}: {len(items)} attempts at {tasks} tasks by {agents}; {len(planned.refused)} refused"))
+    print(work.on.clean(f"{arguments.output}: attempts {len(items)}, tasks {tasks}, refused {len(planned.refused)}; agents {agents}"))
     return 1 if planned.refused else 0

@@ -47,7 +47,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 def test_plan_then_prepare(project: Project, capsys: Captured) -> None:
     assert main(["plan", "--agent", "quick,other", "--attempts", "2", "-o", "plan.json"]) == 0
-    assert capsys.readouterr().out == "plan.json: 8 attempts at 2 tasks by quick, other; 0 refused\n"
+    assert capsys.readouterr().out == "plan.json: attempts 8, tasks 2, refused 0; agents quick, other\n"
     assert main(["prepare", "--plan", "plan.json", "--dry-run", "--agent", "quick"]) == 0
     shown = capsys.readouterr().out
     assert "4 to make, 0 to keep, 0 refused" in shown
@@ -72,7 +72,7 @@ def test_what_is_refused_is_said_and_the_rest_goes_on(project: Project, capsys: 
     assert "refused odd: " in shown
     assert "list.txt:3: no task has this commit or id" in shown
     assert "list.txt:4: 'two sorts of'" in shown
-    assert "plan.json: 1 attempts at 1 tasks by quick; 3 refused" in shown
+    assert "plan.json: attempts 1, tasks 1, refused 3; agents quick" in shown
     assert main(["prepare", "--agent", "quick", "--commits", "list.txt"]) == 1
     assert project.maker.made == [("one", 0)]
 
