@@ -221,7 +221,7 @@ class Arena:
         configuration = Configuration.model_validate({"time_budget": 400.0, "seed": 7, "margin": MARGIN, **fields})
         tree = source.base_tree()
         base = BaseRepository.of(tree.path, tree.digest, Cache(self.folder.absolute() / "cache"))
-        entrants, found = [], {}
+        entrants, refused = [], {}
         for entry in entries:
             case, submission = f"{task.id}:{entry.name}:0", Submission(patch=self._filled(entry.patch))
             entrant = Entrant(case=case, agent=entry.name, attempt=0, submission=submission)
@@ -229,9 +229,9 @@ class Arena:
                 entrants.append(resolved(entrant, task, lambda: base))
             except DoesNotApplyError as error:
                 verdict = Verdict(outcome=Outcome.DOES_NOT_APPLY, reasons=(str(error),))
-                found[case] = Result(case=case, task=task.id, agent=entry.name, attempt=0, configuration=configuration, verdict=verdict)
+                refused[case] = Result(case=case, task=task.id, agent=entry.name, attempt=0, configuration=configuration, verdict=verdict)
         with Journal(self.folder / "journal") as journal, lease_cores(1) as cores:
-            found |= run_campaign(
+            found = run_campaign(
                 task,
                 entrants,
                 source,
@@ -245,7 +245,9 @@ class Arena:
                 judge=lambda *_: None,
                 folder=self.folder,
             )
-        return {result.agent: result for result in found.values()}
+        state = next((result.task_state for result in found.values()), None)
+        told = [result.model_copy(update={"task_state": state}) for result in refused.values()]
+        return {result.agent: result for result in (*told, *found.values())}
 
     def once(self, key: str, make: Callable[[], tuple[Task, Sequence[Entry]]]) -> Mapping[str, Result]:
         """Play a campaign at its first use."""
