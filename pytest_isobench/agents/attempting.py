@@ -127,9 +127,8 @@ class Attempting:
             progress(Progress(phase="collecting", seconds=ran.seconds, edited=ran.first_edit is not None))
             found = self._harvest(collect(worktree, files), built)
             isolation = worktree.sandbox.isolation
-        account = Account(end=End.PROGRAM_FAILURE, reason=ran.missing) if ran.missing else driver.read(ran.output)
         network: Network = "listed_hosts" if gate else "open"
-        tried = judged(account, ran, found, stopped=stop.is_set(), started=started, network=network)
+        tried = judged(_account(driver, ran), ran, found, stopped=stop.is_set(), started=started, network=network)
         return replace(tried, isolation=isolation, findings=(*tried.findings, *refusals(gate), *self._brought(shown)))
 
     def _brought(self, shown: Iterable[Path]) -> tuple[Finding, ...]:
@@ -162,7 +161,7 @@ class Attempting:
     def record(self, agent: str, attempt: int, tried: Try, tries: int) -> AttemptRecord:
         """Return what is to be recorded of the last try."""
         account, found = tried.account, tried.harvest
-        diff = tried.harvest.diff or None
+        diff = found.diff or None
         return AttemptRecord(
             task=self._assignment.task.id,
             agent=agent,
@@ -191,6 +190,7 @@ class Attempting:
             network=tried.network,
             findings=tried.findings,
         )
+
     @cached_property
     def program(self) -> str:
         """What the program says of its version."""
@@ -208,3 +208,12 @@ class Attempting:
 
     def _redacted(self, text: str) -> str:
         return redact(text, {**os.environ, **self._variables})
+
+
+def _account(driver: Driver, ran: Ran) -> Account:
+    """Return what the program says of its work, unless there was none, or it took away the one who would have listened."""
+    if ran.missing:
+        return Account(end=End.PROGRAM_FAILURE, reason=ran.missing)
+    if ran.abandoned:
+        return Account(end=End.GAVE_UP, reason="killed what accompanied it, or was killed with it for using too much memory")
+    return driver.read(ran.output)

@@ -51,7 +51,9 @@ class Gate:
 
     def _pass(self, client: socket.socket) -> None:
         with client, suppress(OSError, UnicodeDecodeError):
+            client.settimeout(PATIENCE)
             target = _line(client)
+            client.settimeout(None)
             if target not in self.hosts:
                 if len(self.refused) < LONGEST:
                     self.refused[target] = self.refused.get(target, 0) + 1

@@ -9,6 +9,7 @@ from typing import Any
 from pytest_isobench.dataset.base_repository import BaseRepository, Change
 from pytest_isobench.dataset.droppings import exclude
 from pytest_isobench.dataset.patches import parse_patch
+from pytest_isobench.errors import DoesNotApplyError
 from pytest_isobench.models.agent import Excluded
 from pytest_isobench.models.result import Finding
 from pytest_isobench.redaction import secret_values
@@ -35,12 +36,13 @@ def harvest(
     """Make the patch. `built` is what install commands had changed before the agent began, `variables` what no patch may hold.
 
     Raises:
-        DoesNotApplyError: the changes cannot stand in a tree, or are too large for a diff.
+        DoesNotApplyError: the changes cannot stand in a tree, are too large for a diff, or would be but a part of what the agent did.
         SourceError: git does not work here.
     """
     before = {change["path"]: change for change in built}
     found = {change["path"]: change for change in changes}
     listed = [Excluded(path=path, rule=BUILT) for path in found if _is_built(path, found, before, base)]
+    _demand_whole(found, base)
     listed += [Excluded(path=path, rule=change["refused"]) for path, change in found.items() if "refused" in change]
     skipped = {excluded.path for excluded in listed}
     wanted = {path: _change(change) for path, change in found.items() if path not in skipped}
@@ -55,6 +57,13 @@ def harvest(
         excluded=(*listed, *dropped),
         findings=(finding,) if secret else (),
     )
+
+
+def _demand_whole(found: Mapping[str, Mapping[str, Any]], base: BaseRepository) -> None:
+    """Refuse changes of which a part could not be brought here: only new files may be left out."""
+    for path, change in found.items():
+        if "refused" in change and (path in base.names or path == "." or any(name.startswith(f"{path}/") for name in base.names)):
+            raise DoesNotApplyError(f"the agent's changes are no patch: {path} {change['refused']}")
 
 
 def _is_built(path: str, found: Mapping[str, Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]], base: BaseRepository) -> bool:

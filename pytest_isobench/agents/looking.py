@@ -136,7 +136,7 @@ class Look:
             self._folders.add((status.st_dev, status.st_ino))
             with os.scandir(folder) as entries:
                 return sorted(entries, key=lambda entry: entry.name)
-        except PermissionError:
+        except (PermissionError, FileNotFoundError):  # closed, or gone in the meantime
             return []
         except OSError as error:
             self.note(folder, error)
@@ -165,6 +165,8 @@ class Look:
                     self.archive(entry)
                     if mine or private or self.sizes:
                         self.file(entry.path, entry.stat(follow_symlinks=False), mine, private)
+            except FileNotFoundError:
+                continue
             except OSError as error:
                 self.note(entry.path, error)
 

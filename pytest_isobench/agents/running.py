@@ -8,6 +8,7 @@ import json
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -26,6 +27,10 @@ GRACE = 60.0
 """Seconds beyond the program's own time for the launcher to stop it and to bring back its files."""
 OUTPUT = 192 * 2**20
 """Bytes of output that are kept."""
+KEPT = 48 * 2**20
+"""Characters of a program's output that are kept, the last ones: the record of the end is among them."""
+SIGNALLED = 128
+"""Added to the number of a signal in an exit status."""
 AGAIN = 2.0
 """Seconds after which a cancelled command is cancelled once more: the first time it may not have begun."""
 
@@ -44,12 +49,32 @@ class Progress:
     """Cost so far, where the program says it while it works."""
 
 
+@dataclass(slots=True)
+class Tail:
+    """The end of a text that comes in pieces."""
+
+    limit: int = KEPT
+    pieces: deque[str] = field(default_factory=deque)
+    size: int = 0
+
+    def append(self, piece: str) -> None:
+        """Add a piece, and forget the oldest ones when all are too much."""
+        self.pieces.append(piece)
+        self.size += len(piece)
+        while self.size > self.limit:
+            self.size -= len(self.pieces.popleft())
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+
 @dataclass(slots=True, kw_only=True)
 class Ran:
     """What a call left behind."""
 
-    stdout: list[str] = field(default_factory=list)
-    stderr: list[str] = field(default_factory=list)
+    stdout: Tail = field(default_factory=Tail)
+    stderr: Tail = field(default_factory=Tail)
     files: dict[str, bytes] = field(default_factory=dict)
     returncode: int = -9
     timed_out: bool = False
@@ -57,11 +82,13 @@ class Ran:
     first_edit: float | None = None
     missing: str = ""
     """Why the program could not be started."""
+    abandoned: bool = False
+    """Whether what accompanies the program was killed: by the program, or with it, since it used too much memory."""
 
     @property
     def output(self) -> Output:
         """Return what a driver reads."""
-        stdout, stderr = "".join(self.stdout), "".join(self.stderr)
+        stdout, stderr = self.stdout.text, self.stderr.text
         return Output(returncode=self.returncode, stdout=stdout, stderr=stderr, timed_out=self.timed_out, files=self.files)
 
     def take(self, fact: Mapping[str, Any]) -> None:
@@ -102,10 +129,16 @@ def run(
     with _cancelling(worktree.sandbox, stop):
         done = worktree.program(LAUNCHING, _job(call, seconds, gate), **options)
     ran.seconds, ran.timed_out = done.wall, ran.timed_out or done.timed_out
-    if done.returncode and not (done.timed_out or stop.is_set()):
+    ran.abandoned = _is_killed(done.returncode) and not (done.timed_out or stop.is_set())
+    if done.returncode and not _is_killed(done.returncode):
         said = done.stderr.decode(errors="replace")[-2000:]
         raise SandboxError(f"the agent's program could not be accompanied (status {done.returncode}):\n{said}")
     return ran
+
+
+def _is_killed(returncode: int) -> bool:
+    """Tell whether a signal ended a process; what confines it may say so as a shell does."""
+    return returncode < 0 or returncode > SIGNALLED
 
 
 def collect(worktree: WorkTree, base: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
@@ -173,7 +206,8 @@ class _Lines:
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest if len(rest) < OUTPUT else b""
         for line in lines:
             with suppress(ValueError, RecursionError):
                 fact = json.loads(line)

@@ -53,7 +53,7 @@ class AttemptStore:
             self._record(task, attempt).unlink(missing_ok=True)
             self.kept(task, attempt).mkdir(parents=True, exist_ok=True)
             for name, data in kept.items():
-                _write(self.kept(task, attempt) / name, data)
+                _write(self.kept(task, attempt) / Path(name).name, data)
             if patch is None:
                 self.diff(task, attempt).unlink(missing_ok=True)
             else:

@@ -6,7 +6,7 @@ import argparse
 import datetime
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,25 +53,23 @@ def _workers(text: str) -> int:
 
 
 def _dollars(text: str) -> float:
-    try:
-        usd = float(text)
-    except ValueError:
-        usd = 0.0
-    if not 0 < usd < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r}: give dollars above 0, such as 2.50")
-    return usd
+    return _ceiling(text, float, 1e9, "dollars above 0, such as 2.50")
 
 
 def _time(text: str) -> float:
     from pytest_isobench.times import parse_time
 
+    return _ceiling(text, parse_time, 1e7, "seconds above 0, or a time such as 90s, 5m or 8h")
+
+
+def _ceiling(text: str, parse: Callable[[str], float], most: float, allowed: str) -> float:
     try:
-        seconds = parse_time(text)
+        value = parse(text)
     except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e7:
-        raise argparse.ArgumentTypeError(f"{text!r}: give seconds above 0, or a time such as 90s, 5m or 8h")
-    return seconds
+        value = 0.0
+    if not 0 < value < most:
+        raise argparse.ArgumentTypeError(f"{text!r}: give {allowed}")
+    return value
 
 
 def run(arguments: argparse.Namespace) -> int:

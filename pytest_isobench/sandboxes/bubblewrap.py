@@ -88,7 +88,7 @@ class Bubblewrap(Confinement):
         return Process(
             argv=(self._program.path, *self._options(place, order), *filter_options, "--", *substitute(order.argv, names)),
             environment={"PATH": os.defpath},
-            directory="/",
+            directory=str(place.tree),  # bubblewrap goes there by itself, but cannot open it again when an agent closed it
             user=user,
             cores=order.cores,
             limits=limits(order.resources, processes=order.resources.pids + self.processes + tasks_of(user)),

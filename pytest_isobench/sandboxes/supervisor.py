@@ -327,6 +327,15 @@ def remove(path: str) -> None:
     subprocess.call(["/bin/sh", "-c", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
 
 
+def arrive(directory: str) -> None:
+    """Make a folder the current one, even when its owner, who is the user by now, has closed it to himself."""
+    try:
+        os.chdir(directory)
+    except PermissionError:
+        os.chmod(directory, 0o700)
+        os.chdir(directory)
+
+
 def spawn(spec: dict[str, Any], stdin: int | BinaryIO, stdout: int, stderr: int | BinaryIO) -> subprocess.Popen[bytes]:
     """Start a process as its description says: limits, control groups, cores, user, and dying with us."""
     files = [(os.open(path, os.O_RDONLY), number) for path, number in spec["descriptors"].items()]
@@ -344,7 +353,7 @@ def spawn(spec: dict[str, Any], stdin: int | BinaryIO, stdout: int, stderr: int 
         for opened, number in files:
             os.dup2(opened, number)
         become(spec)
-        os.chdir(spec["directory"])  # which may be its user's alone
+        arrive(spec["directory"])  # which may be its user's alone
         if spec["temporary"]:
             os.mkdir(spec["temporary"], 0o700)
         LIBC.prctl(PR_SET_CHILD_SUBREAPER, int(spec["keep"]), 0, 0, 0)

@@ -154,6 +154,26 @@ def test_a_patch_without_a_record_is_not_replaced(agent: Callable[..., LiveAgent
         coder.make(assignment)
 
 
+@pytest.mark.parametrize(
+    ("script", "status", "patched"),
+    [
+        (f"{EDIT}; kill -9 $PPID; sleep 300", AgentStatus.GAVE_UP, True),
+        (f"{EDIT}; kill -9 $$", AgentStatus.GAVE_UP, True),
+        ("truncate -s 20M sums.py", AgentStatus.MADE_NONE, False),
+        (f"{EDIT}; truncate -s 20M new.bin", AgentStatus.MADE_PATCH, True),
+        (f"{EDIT}; rm -r * .git; ln -s /etc/passwd sums.py", AgentStatus.MADE_NONE, False),
+        (f"{EDIT}; chmod 000 sums.py .", AgentStatus.MADE_PATCH, True),
+        (f"mkdir many; cd many; seq 20100 | xargs touch; cd ..; {EDIT}", AgentStatus.MADE_NONE, False),
+    ],
+)
+def test_what_an_agent_does_is_its_own_doing(
+    agent: Callable[..., LiveAgent], assignment: Assignment, script: str, status: AgentStatus, patched: bool
+) -> None:
+    record = agent(script).make(assignment)
+    assert (record.status, record.patch_digest is not None) == (status, patched), record.reasons
+    assert record.final
+
+
 def test_stop_keeps_what_was_made(agent: Callable[..., LiveAgent], assignment: Assignment) -> None:
     stop = threading.Event()
 
@@ -179,6 +199,8 @@ def test_a_secret_stays_out_of_everything(
 
 
 def test_an_agent_sees_neither_the_task_file_nor_other_attempts(agent: Callable[..., LiveAgent], assignment: Assignment) -> None:
+    if not LocalProvider().isolation().filesystem:
+        pytest.skip("this machine's sandbox shows the machine's files")
     agent(f"{EDIT}; echo REMARKABLE >> sums.py").make(assignment)
     places = "$(ls -d /* | grep -vE '^/(proc|sys|dev|usr|lib.*|s?bin)$')"
     script = f"grep -rlE 'REMARKABLE|iter[(]numbers' {places} 2>/dev/null; git rev-list --all --count; git stash list; true"

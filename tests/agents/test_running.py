@@ -15,7 +15,7 @@ from test_worktree import environment, task, version  # noqa: F401 - fixtures
 
 from pytest_isobench.agents.drivers.base import Call
 from pytest_isobench.agents.gate import Gate, open_gate
-from pytest_isobench.agents.running import Progress, Ran, collect, manifest, run
+from pytest_isobench.agents.running import Progress, Ran, Tail, collect, manifest, run
 from pytest_isobench.agents.worktree import WorkTree, open_worktree
 from pytest_isobench.dataset.versions import Version
 from pytest_isobench.sandboxes.local import LocalProvider
@@ -112,6 +112,45 @@ echo x > __pycache__/a.pyc; truncate -s 20M huge; touch -d 2001-01-01 script
     assert found["pipe"]["refused"] == "is neither a file nor a link"
     assert found["huge"]["refused"] == f"has {20 * 2**20} bytes"
     assert len(found) == 7
+
+
+def test_what_is_hidden_from_the_collector_is_found(worktree: WorkTree, version: Version) -> None:  # noqa: F811
+    script = "echo 1 > a.py; chmod 000 a.py; mkdir dark; echo 2 > dark/new; chmod 000 dark sub script; chmod 000 ."
+    play(worktree, script)
+    found = changed(worktree, version)
+    assert (found["a.py"]["data"], found["dark/new"]["data"]) == (b"1\n", b"2\n")
+    assert sorted(found) == ["a.py", "dark/new", "script"]
+    assert found["script"]["mode"] == "100644", "who may not be run any more is no program"
+
+
+def test_folders_may_be_deep(worktree: WorkTree, version: Version) -> None:  # noqa: F811
+    script = "import os\nfor _ in range(3000):\n    os.mkdir('d'); os.chdir('d')\nopen('x', 'w').close()"
+    assert play(worktree, f'python -c "{script}"; echo 1 > new').output.stderr == ""
+    found = changed(worktree, version)
+    assert found.pop("new")["data"] == b"1\n"
+    assert [change["refused"].partition(":")[0] for change in found.values()] == ["cannot be read"]
+
+
+@pytest.mark.parametrize(("number", "whole"), [(100, True), (20_100, False)])
+def test_changes_may_be_too_many(worktree: WorkTree, version: Version, number: int, whole: bool) -> None:  # noqa: F811
+    play(worktree, f"mkdir many; cd many; seq {number} | xargs touch")
+    found = changed(worktree, version)
+    assert ("." not in found) is whole
+    assert len(found) == min(number, 20_001)
+
+
+@pytest.mark.parametrize(("script", "abandoned"), [("kill -9 $PPID; sleep 300", True), ("kill -9 $$", False)])
+def test_the_launcher_may_be_killed(worktree: WorkTree, version: Version, script: str, abandoned: bool) -> None:  # noqa: F811
+    ran = play(worktree, f"echo 1 > new; {script}")
+    assert ran.abandoned is abandoned
+    assert changed(worktree, version)["new"]["data"] == b"1\n"
+
+
+def test_the_end_of_much_output_is_kept() -> None:
+    tail = Tail(10)
+    for number in range(100):
+        tail.append(f"{number:03}")
+    assert tail.text == "097098099"
 
 
 def test_lines_of_the_launcher_may_be_made_up() -> None:
