@@ -125,7 +125,7 @@ def expect(
 
 def files_of(task: Task, path: Path) -> list[Path]:
     """Return the files that a task is written down in: the task file, and the workload's."""
-    return [path, *(path.parent / name for name in (task.workload.file,) if name)]
+    return [path, *(path.parent / name for name in task.workload.files)]
 
 
 def changed_files(base: Version, human: Version) -> dict[str, bytes]:

@@ -52,9 +52,9 @@ def prompt_for(task: Task, base: str, *, workload_text: str | None = None, folde
 def workload_source(task: Task, folder: Path) -> str | None:
     """Return the Python source of a task's workload; None for a command without one. Raises TaskError when its file cannot be read."""
     code: str | None = getattr(task.workload, "code", None)
-    if task.workload.file is None:
+    if not task.workload.files:
         return code
-    path = folder / task.workload.file
+    path = folder / task.workload.files[0]
     try:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -108,7 +108,7 @@ def _told(task: Task, base: str) -> dict[str, Any]:
         "install": task.environment.install,
         "command": _spelled(workload.command) if workload.kind == "command" else None,
         "calls": workload.calls if workload.kind == "python" else None,
-        "inputs": workload.kind == "command" and workload.file is not None,
+        "inputs": workload.kind == "command" and bool(workload.files),
         "timeout": f"{workload.timeout:g}",
         "metric": task.metric,
         "resources": task.resources,

@@ -98,8 +98,8 @@ def _problems(stub: Stub, path: Path) -> Iterator[str]:
 
 def _named_files(task: Task) -> Iterator[tuple[str, str]]:
     """Yield field and path of all files and folders that a record names."""
-    if task.workload.file:
-        yield "workload.file", task.workload.file
+    for name in task.workload.files:
+        yield "workload.file", name
     if task.source.kind != "pypi" and task.source.patch:
         yield "source.patch", task.source.patch
     if task.source.kind == "path":

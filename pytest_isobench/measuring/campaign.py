@@ -22,7 +22,7 @@ from pytest_isobench.measuring.history import History
 from pytest_isobench.measuring.journal import Journal
 from pytest_isobench.measuring.machine import counters, describe
 from pytest_isobench.measuring.observer import Observer
-from pytest_isobench.measuring.race import Race
+from pytest_isobench.measuring.race import Race, Scale
 from pytest_isobench.measuring.results import Judge, Measured, Setting, judged, machine_failed, no_patch
 from pytest_isobench.measuring.statistics import estimate
 from pytest_isobench.models.result import Configuration, Result
@@ -128,7 +128,8 @@ class _Campaign:
         self.setting, self.racing, self.provider = setting, racing, provider
         self.history, self.journal, self.observer = history, journal, observer
         self.task, self.workload, self.only = setting.task, setting.workload, setting.configuration.only
-        self.race = Race(racing, self.workload.schedule, setting.configuration, setting.margin)
+        scale = Scale(schedule=self.workload.schedule, metric=self.task.metric, statistic=self.workload.statistic)
+        self.race = Race(racing, scale, setting.configuration, setting.margin)
         self.seed = digest(str(setting.configuration.seed), setting.campaign)
         self.trusted = [arm for arm in (BASELINE, HUMAN, CONTROL) if self.only in (None, arm)]
         self.agents_race = self.only in (None, "agent")

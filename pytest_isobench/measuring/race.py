@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import exp
 from statistics import median
 
-from pytest_isobench.errors import ComparisonRefusedError
+from pytest_isobench.errors import ComparisonRefusedError, NotEvaluableError
 from pytest_isobench.measuring.contenders import Contender
 from pytest_isobench.measuring.moved_work import moved_work
 from pytest_isobench.measuring.statistics import (
@@ -18,6 +20,7 @@ from pytest_isobench.measuring.statistics import (
     looks,
     narrow,
     ping_pong_difference,
+    quantised,
     redo,
     settled,
     trial_value,
@@ -25,17 +28,27 @@ from pytest_isobench.measuring.statistics import (
 )
 from pytest_isobench.measuring.statistics.contamination import WALL_PER_CPU, Redo
 from pytest_isobench.models.result import Configuration, TaskState
+from pytest_isobench.models.task import Metric
 from pytest_isobench.models.trial import Trial
-from pytest_isobench.workloads.base import BASELINE, CONTROL, HUMAN, TRUSTED, Schedule
+from pytest_isobench.workloads.base import BASELINE, CONTROL, HUMAN, TRUSTED, Schedule, Statistic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How what was measured is compared."""
+
+    schedule: Schedule
+    metric: Metric
+    statistic: Statistic = "min"
 
 
 class Race:
     """Takes rounds in, and tells who races on, when to look, and what the verdicts are."""
 
-    def __init__(self, contenders: Sequence[Contender], schedule: Schedule, configuration: Configuration, margin: float) -> None:
-        self.contenders, self.schedule, self.margin = contenders, schedule, margin
+    def __init__(self, contenders: Sequence[Contender], scale: Scale, configuration: Configuration, margin: float) -> None:
+        self.contenders, self.scale, self.margin = contenders, scale, margin
         self.confidence = configuration.confidence
-        self.looks = looks(schedule, self.confidence)
+        self.looks = looks(scale.schedule, self.confidence)
         self.rounds: list[Mapping[str, Trial]] = []
         self.state: TaskState | None = None
         self.human_vs_baseline: Interval | None = None
@@ -74,6 +87,7 @@ class Race:
         """Judge on the rounds that count; True when everything is settled."""
         chosen = self.counted(wanted, final=final)
         rounds, self.redone = [self.rounds[index] for index in chosen.counted], chosen.redone
+        self._demand_fine(rounds)
         if self.control is None:
             self.control = self._contrast(None, rounds, BASELINE, CONTROL, final=final)
         self._judge_task(rounds, final=final)
@@ -97,6 +111,31 @@ class Race:
                 if isinstance(value, float):
                     values.setdefault(arm, []).append(value)
         return {arm: median(found) for arm, found in values.items()}
+
+    def median_of(self, *, name: str, arm: str) -> float | None:
+        """Return the median over all rounds of an arm's median of a metric."""
+        found = [median(trials[arm].metrics[name]) for trials in self.rounds if arm in trials and trials[arm].metrics.get(name)]
+        return median(found) if found else None
+
+    def secondary(self, metric: Metric, x: str, y: str) -> Interval | None:
+        """Return the contrast of two arms in another metric, over all rounds; its level is not shared with the looks."""
+        found = [
+            (trials[x].metrics.get(metric.name, ()), trials[y].metrics.get(metric.name, ()))
+            for trials in self.rounds
+            if x in trials and y in trials
+        ]
+        scale = replace(self.scale, metric=metric)
+        differences = [_difference(scale, one, other) for one, other in found if _positive(one) and _positive(other)]
+        return interval(differences, 1 - self.confidence) if differences else None
+
+    def _demand_fine(self, rounds: Sequence[Mapping[str, Trial]]) -> None:
+        """Raise `NotEvaluableError` when a metric that was read takes too few values to show anything."""
+        read = [trials[BASELINE] for trials in rounds if BASELINE in trials and trials[BASELINE].metrics]
+        values = [exp(trial_value(trial.samples, self.scale.statistic)) for trial in read if trial.samples]
+        if quantised(values, self.margin):
+            name, distinct = self.scale.metric.name, len(set(values))
+            told = f"{distinct} values in {len(values)} rounds of the baseline"
+            raise NotEvaluableError(f"{name} is too coarse: {told}; declare another metric")
 
     def _judge_task(self, rounds: Sequence[Mapping[str, Trial]], *, final: bool) -> None:
         self.human_vs_baseline = self._contrast(self.human_vs_baseline, rounds, BASELINE, HUMAN, final=final)
@@ -128,12 +167,7 @@ class Race:
 
     def _differences(self, rounds: Sequence[Mapping[str, Trial]], x: str, y: str) -> list[float]:
         pairs = [(trials[x].samples, trials[y].samples) for trials in rounds if x in trials and y in trials]
-        return [self._difference(one, other) for one, other in pairs if one and other]
-
-    def _difference(self, x: Sequence[float], y: Sequence[float]) -> float:
-        if self.schedule == "pingpong":
-            return ping_pong_difference(x, y)
-        return trial_value(x) - trial_value(y)
+        return [_difference(self.scale, one, other) for one, other in pairs if one and other]
 
     def _flags(self, trials: Mapping[str, Trial]) -> dict[str, bool]:
         """Tell which arms were disturbed; none where the workload waits by itself, as the first round shows."""
@@ -142,3 +176,15 @@ class Race:
             self._cpu_bound = bool(first) and min(first) <= WALL_PER_CPU
         return {arm: self._cpu_bound and (trial.busy or 0.0) > WALL_PER_CPU for arm, trial in trials.items()}
 
+
+def _difference(scale: Scale, x: Sequence[float], y: Sequence[float]) -> float:
+    """Return by how much Y is better than X in one round, as a log ratio."""
+    if scale.schedule == "pingpong":
+        difference = ping_pong_difference(x, y)
+    else:
+        difference = trial_value(x, scale.statistic) - trial_value(y, scale.statistic)
+    return difference if scale.metric.better == "lower" else -difference
+
+
+def _positive(values: Sequence[float]) -> bool:
+    return bool(values) and min(values) > 0

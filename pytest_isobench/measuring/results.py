@@ -13,6 +13,7 @@ from pytest_isobench.measuring.statistics import Interval, estimate, hard_succes
 from pytest_isobench.models.result import (
     Comparison,
     Configuration,
+    Contrast,
     Estimate,
     Failure,
     Finding,
@@ -24,7 +25,7 @@ from pytest_isobench.models.result import (
     TaskState,
     Verdict,
 )
-from pytest_isobench.models.task import Task
+from pytest_isobench.models.task import Metric, Task
 from pytest_isobench.workloads.base import BASELINE, CONTROL, HUMAN, Workload
 
 Judge = Callable[[Task, Comparison], Verdict | None]
@@ -133,7 +134,7 @@ def compare(setting: Setting, race: Race, contender: Contender) -> Comparison:
     return Comparison(
         campaign=setting.campaign,
         metric=setting.task.metric,
-        schedule=race.schedule,
+        schedule=race.scale.schedule,
         margin=setting.margin,
         human_vs_baseline=shown(race.human_vs_baseline),
         agent_vs_baseline=shown(contender.versus_baseline),
@@ -146,6 +147,29 @@ def compare(setting: Setting, race: Race, contender: Contender) -> Comparison:
         setup=typical("setup"),
         prepare=typical("prepare"),
         overhead=setting.workload.overhead,
+        secondary=_secondary(setting, race, contender),
+    )
+
+
+def _secondary(setting: Setting, race: Race, contender: Contender) -> tuple[Contrast, ...]:
+    """Sum up what else was measured in the same runs."""
+    confidence, arm = setting.configuration.confidence, contender.arm
+    names = {BASELINE: BASELINE, HUMAN: HUMAN, arm: "agent"}
+
+    def shown(metric: Metric, x: str, y: str) -> Estimate | None:
+        found = race.secondary(metric, x, y)
+        return estimate(found, confidence) if found is not None else None
+
+    return tuple(
+        Contrast(
+            metric=metric,
+            values={names[place]: value for place in names if (value := race.median_of(name=metric.name, arm=place)) is not None},
+            human_vs_baseline=shown(metric, BASELINE, HUMAN),
+            agent_vs_baseline=shown(metric, BASELINE, arm),
+            agent_vs_human=shown(metric, HUMAN, arm),
+        )
+        for metric in setting.workload.metrics
+        if metric.name != setting.task.metric.name
     )
 
 

@@ -70,6 +70,16 @@ class Estimate(Record):
     method: Literal["signed_rank", "sign", "none"]
 
 
+class Contrast(Record):
+    """What the same runs show in another metric than the task's own. It decides nothing."""
+
+    metric: Metric
+    values: dict[str, float] = Field({}, description="Median per arm, in its unit.")
+    human_vs_baseline: Estimate | None = None
+    agent_vs_baseline: Estimate | None = None
+    agent_vs_human: Estimate | None = None
+
+
 class Comparison(Record):
     """All contrasts of one campaign that concern one case."""
 
@@ -88,6 +98,7 @@ class Comparison(Record):
     setup: dict[str, float] = Field({}, description="Median seconds to import, load and warm up per arm.")
     prepare: dict[str, float] = Field({}, description="Median seconds of untimed preparation per call and arm.")
     overhead: float | None = Field(None, description="Seconds of the request and its answer with an empty workload.")
+    secondary: tuple[Contrast, ...] = Field((), description="The same runs in other metrics, where the workload has several.")
 
 
 class CheckResult(Record):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from pytest_isobench.models.base import Name, Record
+from pytest_isobench.models.workload import Workload
 
 TASK_VERSION = 1
 """Version of the task schema. 1 - the first."""
@@ -68,36 +69,6 @@ class Environment(Record):
     pythonpath: tuple[str, ...] = Field((".",), description="Folders of the tree that are importable.")
     image: str | None = Field(None, pattern=r"^[^\s-]\S*$", description="Image with Python and git: to run in, and to build from.")
     variables: dict[str, str] = Field({}, description="Environment variables of the candidate.")
-
-
-class PythonWorkload(Record):
-    """Functions `inputs`, `prepare`, `run` and `check` in one Python file; see the workload reference."""
-
-    kind: Literal["python"]
-    file: str | None = Field(None, description="Python file; a relative path starts at the task file.")
-    code: str | None = Field(None, description="The same as text in the record.")
-    calls: PositiveInt | None = Field(None, description="Calls in one sample; by default as many as fill 25 ms.")
-    timeout: PositiveFloat = Field(60.0, description="Seconds that one sample, or the import, may take.")
-    reference: Literal["baseline", "human"] = Field("baseline", description="Whose answers are the right ones.")
-
-    @model_validator(mode="after")
-    def _one_body(self) -> PythonWorkload:
-        if (self.file is None) == (self.code is None):
-            raise ValueError("give either 'file' or 'code', and not both")
-        return self
-
-
-class CommandWorkload(Record):
-    """A command whose wall-clock time counts; its answer is what it prints."""
-
-    kind: Literal["command"]
-    command: tuple[str, ...] = Field(min_length=1, description="Program and arguments, no shell; `{python}` is the arm's interpreter.")
-    file: str | None = Field(None, description="Python file with `inputs` (and `check`): gives stdin and further arguments of each call.")
-    timeout: PositiveFloat = Field(300.0, description="Seconds that one run may take.")
-    reference: Literal["baseline", "human"] = Field("baseline", description="Whose answers are the right ones.")
-
-
-Workload = Annotated[PythonWorkload | CommandWorkload, Field(discriminator="kind")]
 
 
 class Tolerance(Record):

@@ -24,7 +24,8 @@ class Trial(Record):
     round: int = Field(ge=0)
     arm: str
     position: int = Field(ge=0, description="Place of the arm in the order in which the round's processes were started.")
-    samples: tuple[float, ...] = Field((), description="Seconds per call of each timed sample; the warm-up is left out.")
+    samples: tuple[float, ...] = Field((), description="The task's metric for each sample; the warm-up is left out.")
+    metrics: dict[str, tuple[float, ...]] = Field({}, description="Every metric for each sample, by name, where there are several.")
     setup: float | None = Field(None, description="Seconds to import, load and warm up; null for commands.")
     prepare: float | None = Field(None, description="Median seconds of untimed preparation per call.")
     busy: float | None = Field(None, description="Wall time over CPU time of all samples; 1 when nothing disturbed a CPU-bound arm.")

@@ -118,5 +118,9 @@ def _command(task: Task) -> str:
     workload = task.workload
     if workload.kind == "command":
         return " ".join(workload.command)
+    if workload.kind == "serve":
+        return f"{' '.join(workload.server)}, asked by {' '.join(workload.client)}"
+    if workload.kind != "python":
+        return workload.command
     calls = f"{workload.calls} calls" if workload.calls else "as many calls as fill 25 ms"
     return f"run() of {workload.file or 'the code in the record'}, {calls} a sample"

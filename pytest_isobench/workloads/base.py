@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pytest_isobench.models.task import Task
+from pytest_isobench.models.task import Metric, Task
 from pytest_isobench.models.trial import Trial
 from pytest_isobench.sandboxes.base import Sandbox
 
 Schedule = Literal["pingpong", "rounds"]
+Statistic = Literal["min", "median"]
 
 BASELINE, HUMAN, CONTROL, ORACLE = "baseline", "human", "control", "oracle"
 TRUSTED = frozenset({BASELINE, HUMAN, CONTROL})
@@ -44,6 +45,8 @@ class Workload(Protocol):
     """Plays rounds. One object serves one campaign."""
 
     schedule: Schedule
+    statistic: Statistic
+    """What stands for a trial of several samples: `min` for programs that do the same work every time, `median` for servers."""
     command: str
     """What is run, resolved; the same for every arm."""
     digest: str
@@ -52,6 +55,9 @@ class Workload(Protocol):
     """Calls or runs that make one sample or trial; 0 before `open` has found it."""
     overhead: float | None
     """Seconds of a request and its answer with nothing to do; None when there are no requests."""
+
+    metrics: tuple[Metric, ...]
+    """All that is measured, when it is more than the task's own metric."""
 
     def open(self, bench: Bench, arms: Sequence[str], seed: str, sizing: int = 0) -> None:
         """Get ready: start the oracle and size the samples on the trusted arms, unless an earlier run has found the sizing.

@@ -10,10 +10,11 @@ from typing import Any
 
 from pytest_isobench.errors import NotEvaluableError
 from pytest_isobench.models.result import Outcome
-from pytest_isobench.models.task import CommandWorkload, Task
+from pytest_isobench.models.task import Metric, Task
 from pytest_isobench.models.trial import ArmFailure, Trial
+from pytest_isobench.models.workload import CommandWorkload
 from pytest_isobench.sandboxes.base import ExecResult
-from pytest_isobench.workloads.base import TRUSTED, Bench, RoundPlan, Schedule
+from pytest_isobench.workloads.base import TRUSTED, Bench, RoundPlan, Schedule, Statistic
 from pytest_isobench.workloads.observed import SHOWN, busy_ratio, refuse_untrustworthy
 from pytest_isobench.workloads.oracle import Oracle, encode, read_script
 
@@ -28,6 +29,8 @@ class CommandRounds:
     """Plays rounds of fresh processes, one arm after another; every arm gets the same fresh input."""
 
     schedule: Schedule = "rounds"
+    statistic: Statistic = "min"
+    metrics: tuple[Metric, ...] = ()
     overhead: float | None = None
 
     def __init__(self, task: Task, folder: Path) -> None:

@@ -10,10 +10,11 @@ from statistics import median
 from typing import Any
 
 from pytest_isobench.errors import NotEvaluableError
-from pytest_isobench.models.task import PythonWorkload, Task
+from pytest_isobench.models.task import Metric, Task
 from pytest_isobench.models.trial import Trial
+from pytest_isobench.models.workload import PythonWorkload
 from pytest_isobench.sandboxes.base import Turn
-from pytest_isobench.workloads.base import TRUSTED, Bench, RoundPlan, Schedule
+from pytest_isobench.workloads.base import TRUSTED, Bench, RoundPlan, Schedule, Statistic
 from pytest_isobench.workloads.observed import ObservedArm, refuse_untrustworthy
 from pytest_isobench.workloads.oracle import Oracle, encode, read_script, worker
 
@@ -32,6 +33,8 @@ class ResidentWorkload:
     """Plays ping-pong rounds: in every turn each arm prepares and runs the same fresh inputs, all the others frozen."""
 
     schedule: Schedule = "pingpong"
+    statistic: Statistic = "min"
+    metrics: tuple[Metric, ...] = ()
 
     def __init__(self, task: Task, folder: Path) -> None:
         if not isinstance(task.workload, PythonWorkload):

@@ -11,13 +11,17 @@ from pytest_isobench.agents.base import Submission
 from pytest_isobench.dataset.versions import BuiltEnvironment, Version
 from pytest_isobench.errors import ComparisonRefusedError
 from pytest_isobench.measuring.contenders import Contender, Entrant, contenders
-from pytest_isobench.measuring.race import Race
+from pytest_isobench.measuring.race import Race, Scale
 from pytest_isobench.models.result import Configuration, Finding, Gain, Outcome, TaskState
+from pytest_isobench.models.task import Metric
 from pytest_isobench.models.trial import ArmFailure, Trial
 from pytest_isobench.workloads.base import BASELINE, CONTROL, HUMAN
 
 BASE = Version(label="base", tree=Path("tree"), environment=BuiltEnvironment(path=Path("env"), digest="e"), digest="b")
 TRUSTED = [BASELINE, HUMAN, CONTROL]
+
+
+SCALE = Scale(schedule="pingpong", metric=Metric())
 
 
 def agents(count: int) -> list[Contender]:
@@ -28,7 +32,7 @@ def agents(count: int) -> list[Contender]:
 def run(speeds: dict[str, float], *, noise: float = 0.01, busy: float = 1.0, setup: dict[str, float] | None = None) -> Race:
     """Race arms of given speeds (1.0: the baseline's) to the end."""
     racing = agents(sum(name.startswith("agent") for name in speeds))
-    race = Race(racing, "pingpong", Configuration(), 0.05)
+    race = Race(racing, SCALE, Configuration(), 0.05)
     draw = random.Random(0)
     for look in race.looks:
         while race.counted(look.rounds).more:
@@ -80,7 +84,7 @@ def test_noise_without_end_is_underpowered_not_a_verdict():
 
 def test_busy_rounds_are_redone_and_counted():
     racing = agents(1)
-    race = Race(racing, "pingpong", Configuration(), 0.05)
+    race = Race(racing, SCALE, Configuration(), 0.05)
     draw = random.Random(1)
     while race.counted(8).more:
         busy = 1.5 if len(race.rounds) == 3 else 1.01
@@ -94,14 +98,14 @@ def test_a_workload_that_waits_by_itself_is_never_called_busy():
 
 @pytest.mark.parametrize(("campaign", "index"), [("other", 0), ("c", 1)])
 def test_trials_of_another_campaign_or_round_are_refused(campaign, index):
-    race = Race([], "pingpong", Configuration(), 0.05)
+    race = Race([], SCALE, Configuration(), 0.05)
     good = trial(0, BASELINE, 1.0, random.Random(0), 0.0, 1.0, {})
     with pytest.raises(ComparisonRefusedError, match="never compared"):
         race.take({BASELINE: good, HUMAN: good.model_copy(update={"arm": HUMAN, "campaign": campaign, "round": index})})
 
 
 def test_a_failure_ends_the_arm_and_keeps_its_reason():
-    race = Race(agents(1), "pingpong", Configuration(), 0.05)
+    race = Race(agents(1), SCALE, Configuration(), 0.05)
     failed = Trial(campaign="c", round=0, arm="agent-0", position=0, failure=ArmFailure(outcome=Outcome.CRASHED, message="boom"))
     race.take({"agent-0": failed})
     assert race.contenders[0].failure == failed.failure
@@ -109,7 +113,7 @@ def test_a_failure_ends_the_arm_and_keeps_its_reason():
 
 
 def test_a_cheat_ends_the_arm():
-    race = Race(agents(1), "pingpong", Configuration(), 0.05)
+    race = Race(agents(1), SCALE, Configuration(), 0.05)
     finding = Finding(kind="ran_out_of_turn", severity="cheat", message="m")
     cheat = trial(0, "agent-0", 9.0, random.Random(0), 0.0, 1.0, {}).model_copy(update={"findings": (finding,)})
     race.take({"agent-0": cheat})

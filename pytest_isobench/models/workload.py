@@ -1,0 +1,94 @@
+"""What is run and timed: one record per kind of workload."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from pytest_isobench.models.base import Record
+
+
+class WorkloadRecord(Record):
+    """What all kinds have in common."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths of the files that belong to it, relative to the task file."""
+        return tuple(name for name in (getattr(self, "file", None),) if name)
+
+
+class PythonWorkload(WorkloadRecord):
+    """Functions `inputs`, `prepare`, `run` and `check` in one Python file; see the workload reference."""
+
+    kind: Literal["python"]
+    file: str | None = Field(None, description="Python file; a relative path starts at the task file.")
+    code: str | None = Field(None, description="The same as text in the record.")
+    calls: PositiveInt | None = Field(None, description="Calls in one sample; by default as many as fill 25 ms.")
+    timeout: PositiveFloat = Field(60.0, description="Seconds that one sample, or the import, may take.")
+    reference: Literal["baseline", "human"] = Field("baseline", description="Whose answers are the right ones.")
+
+    @model_validator(mode="after")
+    def _one_body(self) -> PythonWorkload:
+        if (self.file is None) == (self.code is None):
+            raise ValueError("give either 'file' or 'code', and not both")
+        return self
+
+
+class CommandWorkload(WorkloadRecord):
+    """A command whose wall-clock time counts; its answer is what it prints."""
+
+    kind: Literal["command"]
+    command: tuple[str, ...] = Field(min_length=1, description="Program and arguments, no shell; `{python}` is the arm's interpreter.")
+    file: str | None = Field(None, description="Python file with `inputs` (and `check`): gives stdin and further arguments of each call.")
+    timeout: PositiveFloat = Field(300.0, description="Seconds that one run may take.")
+    reference: Literal["baseline", "human"] = Field("baseline", description="Whose answers are the right ones.")
+
+
+class Serving(Record):
+    """How a server is started and asked."""
+
+    runs: PositiveInt = Field(2, description="Runs of the client per start of the server; each is a sample.")
+    warmups: NonNegativeInt = Field(1, description="Runs of the client before them that do not count.")
+    health: str = Field("/health", pattern=r"^/", description="What answers with status 200 as soon as the server can be asked.")
+    flush: str | None = Field(None, pattern=r"^/", description="Where a POST empties the server's caches; asked before every run.")
+    ready: PositiveFloat = Field(1200.0, description="Seconds that the server may take until it can be asked.")
+    failures: float = Field(0.0, ge=0, lt=1, description="Share of the requests that may fail.")
+    tokens: float = Field(0.0, ge=0, lt=1, description="By what share the arms may differ in the tokens that they put out.")
+    texts: float | None = Field(
+        1.0, gt=0, le=1, description="Share of the answers that must agree with the reference's; null where the client saves none."
+    )
+
+
+class ServeWorkload(WorkloadRecord):
+    """A server is the candidate, and a trusted client asks and times it."""
+
+    kind: Literal["serve"]
+    server: tuple[str, ...] = Field(min_length=1, description="Program and arguments, no shell; with `{python}`, `{host}` and `{port}`.")
+    client: tuple[str, ...] = Field(
+        min_length=1, description="The same, in the baseline's tree; with `{seed}`, new in every round, and `{output}`, its result file."
+    )
+    serving: Serving = Serving()
+    timeout: PositiveFloat = Field(1800.0, description="Seconds that one run of the client may take.")
+    reference: Literal["baseline", "human"] = Field("baseline", description="Whose answers are the right ones.")
+
+
+EngineKind = Literal[
+    "vllm_serve", "vllm_latency", "vllm_throughput", "sglang_serve", "sglang_one_batch", "sglang_offline", "prefix_caching"
+]
+
+
+class EngineWorkload(WorkloadRecord):
+    """A benchmark of an inference engine, given as the command line that its developers use."""
+
+    kind: EngineKind
+    command: str = Field(min_length=1, description="As it is written down anywhere; what is run is made from it, the same for every arm.")
+    origin: str = Field("", description="Where the command comes from.")
+    model: str | None = Field(None, description="Instead of the command's.")
+    engine: str | None = Field(None, description="Version of the engine, which decides how its options are spelled; by default the newest.")
+    serving: Serving = Serving()
+    timeout: PositiveFloat = Field(1800.0, description="Seconds that one run of the benchmark may take.")
+    reference: Literal["baseline", "human"] = Field("baseline", description="Whose answers are the right ones.")
+
+
+Workload = Annotated[PythonWorkload | CommandWorkload | ServeWorkload | EngineWorkload, Field(discriminator="kind")]
