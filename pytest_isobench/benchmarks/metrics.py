@@ -38,16 +38,18 @@ def _seconds(name: str, *labels: str) -> Entry:
 
 
 PLAIN = (
-    _rate("request_throughput", "req/s", "Request throughput (req/s)", keys=("requests_per_second",)),
+    _rate("request_throughput", "req/s", "Request throughput (req/s)", "Throughput: requests/s", keys=("requests_per_second",)),
     _rate("request_goodput", "req/s", "Request goodput (req/s)", keys=("request_goodput:",)),
-    _rate("input_throughput", "tok/s", "Input token throughput (tok/s)"),
-    _rate("output_throughput", "tok/s", "Output token throughput (tok/s)"),
+    _rate("input_throughput", "tok/s", "Input token throughput (tok/s)", "input throughput"),
+    _rate(
+        "output_throughput", "tok/s", "Output token throughput (tok/s)", "output throughput", "Throughput: output tokens/s",
+    ),
     _rate(
         "total_token_throughput", "tok/s", "Total Token throughput (tok/s)", "Total token throughput (tok/s)",
-        keys=("total_throughput", "tokens_per_second"),
+        "Throughput: tokens/s", "Throughput: total tokens/s", keys=("total_throughput", "tokens_per_second"),
     ),
     _rate("max_output_tokens_per_s", "tok/s", "Peak output token throughput (tok/s)"),
-    _rate("accept_length", "tokens", "Accept length", "Acceptance length", keys=("acc_length", "spec_decode_acceptance_length")),
+    _rate("accept_length", "tokens", "Accept length", "Acceptance length", "acc_length", keys=("acc_length", "spec_decode_acceptance_length")),
     _rate("acceptance_rate", "%", "Acceptance rate (%)", keys=("spec_decode_acceptance_rate",)),
     _rate("rtfx", "x", "RTFx (Inverse Real-Time Factor)"),
     _seconds("avg_latency", "Avg latency"),
@@ -61,6 +63,7 @@ PLAIN = (
     _seconds("ttft", "ttft"),
     _seconds("last_ttft", "last_ttft"),
     _rate("last_gen_throughput", "tok/s", "Last generation throughput (tok/s)", "last generation throughput"),
+    _rate("cache_hit_rate", "1", "cache hit rate"),
     _seconds("cost_time", "cost time"),
 )  # fmt: skip
 """Metrics without statistics."""
@@ -80,6 +83,11 @@ PERCENTILES = ("p10", "p25", "p50", "p75", "p90", "p99")
 """Percentiles that the clients measure of a batch's latency, which is in seconds."""
 
 PERCENTILE = r"p(?:\d|[1-9]\d)(?:\.\d*[1-9])?|p100"
+SPAN_LABELS = {label: span for span, labels in SPANS.items() for label in labels}
+"""The spans by how they are printed."""
+
+BATCH_LABEL = re.compile(r"(?P<percentile>\d+(?:\.\d+)?)% percentile latency")
+
 _SPAN = re.compile(rf"(?P<statistic>mean|median|std|min|max|{PERCENTILE})_(?P<span>ttft|tpot|itl|e2el|e2e_latency)_ms")
 _BATCH = re.compile(rf"(?P<percentile>{PERCENTILE})_latency")
 
@@ -110,8 +118,7 @@ def metric(name: str) -> Metric:
 
     Raises UsageError with the nearest name.
     """
-    entry = by_rule(name)
-    if entry is not None:
+    if entry := by_rule(name):
         return Metric(name=entry.name, unit=entry.unit, better=entry.better)
     if name in _NAMES:
         return METRICS[_NAMES[name]]
@@ -124,3 +131,9 @@ def by_rule(name: str) -> Entry | None:
     if found := _SPAN.fullmatch(name):
         return _span(found["statistic"], found["span"].replace("e2e_latency", "e2el"))
     return _batch(found["percentile"]) if (found := _BATCH.fullmatch(name)) else None
+
+
+def known(key: str) -> str | None:
+    """Return the name of the metric that a client writes under a key; None for what is no metric."""
+    entry = by_rule(key)
+    return entry.name if entry else _NAMES.get(key)

@@ -66,7 +66,9 @@ def test_no_spelling_means_two_things() -> None:
     ("wrong", "meant"),
     [
         ("mean_tttf_ms", "mean_ttft_ms"), ("p99_itl", "p99_itl_ms"), ("output_troughput", "output_throughput"),
-        ("avg_latncy", "avg_latency"), ("p101_ttft_ms", "p10"), ("p099_ttft_ms", "p99_ttft_ms"), ("p99.0_ttft_ms", "p99_ttft_ms"), ("P99_ttft_ms", "p99_ttft_ms"),
+        ("avg_latncy", "avg_latency"), ("p101_ttft_ms", "p10"),
+        ("p099_ttft_ms", "p99_ttft_ms"), ("p99.0_ttft_ms", "p99_ttft_ms"),
+        ("P99_ttft_ms", "p99_ttft_ms"),
     ],
 )  # fmt: skip
 def test_a_wrong_name_is_told_the_nearest(wrong: str, meant: str) -> None:
