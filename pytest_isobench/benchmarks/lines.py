@@ -24,10 +24,10 @@ _PREFIX = re.compile(
     r"|\[[^\[\]]{0,80}\]:?|\([^()]{0,80}\):?|<[^<>]{0,40}>:?"
     r"|\d{4}[-/]\d\d[-/]\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?)?(?:Z|\s?[+-]\d\d:?\d\d)?|\d\d:\d\d:\d\d(?:[.,]\d+)?|\d\d-\d\d\b"
     r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\s+\d{1,2}\b"
-    r"|(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b(?::[\w.]*:)?|[IWEF]\d{4}\b"
+    r"|(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b(?::[\w.]*:)?|[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+\b"
     r"|[\w./-]+\.(?:py|cc|cpp|go|rs|sh):\d+\]?:?"
-    r"|(?:stdout|stderr|out|err)\b(?: [FP]\b)?:?|[\w.-]*[\d\]]:|[\w.-]+\[\d+\]:|[\w./-]+ ?\||[\w.]+ - "
-    r"|\d+[:|\t]|\d+(?=\s+[A-Z=])|\{\"log\":\s*\"|[A-Za-z][\w-]*-\w*\d\w*(?= )"
+    r"|(?:stdout|stderr|out|err)\b(?: [FP]\b)?:?|[\w.-]*\d:|(?:[\w.-]+ )?[\w.-]+\[\d+\]:|[\w./-]+ ?\||[\w.]+ - "
+    r"|\d+[:|\t]|\d+(?=\s+[A-Z=])|\{\"\w+\":\s*\"|[A-Za-z][\w-]*-\w*\d\w*(?= )"
 )
 """What may stand before what a program printed: marks of a diff, a quotation or a list, times, levels, places, names of sources."""
 

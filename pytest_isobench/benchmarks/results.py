@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -80,6 +81,22 @@ SGLANG = {"total_output_tokens_retokenized", "mean_e2e_latency_ms", "accept_leng
 
 UNKNOWN = {"accept_length", "last_gen_throughput", "last_ttft", "cache_hit_rate"}
 """Metrics that SGLang writes as -1 when the server did not say them."""
+
+
+_RESULTS = re.compile(rb"\s*(?:\{(?!\s*\"(?:log|stream|time)\")|\[\s*[\[{\]])")
+
+
+def looks_like_results(head: bytes) -> bool:
+    """Tell from its beginning whether a file is what a client saved, and not a log, whose lines may be JSON, too."""
+    objects = (line for line in head.split(b"\n") if line[:1] == b"{")
+    return bool(_RESULTS.match(head.removeprefix(codecs.BOM_UTF8))) or any(map(_is_result, objects))
+
+
+def _is_result(line: bytes) -> bool:
+    try:
+        return _family(_loads(line.decode())) is not None
+    except ValueError:
+        return False
 
 
 def read_results(data: bytes) -> list[BenchmarkResult | Refusal]:

@@ -14,16 +14,17 @@ from pytest_isobench.benchmarks.results import Kind
 What = Literal["header", "rule", "row", "setting", "warmup", "measured"]
 
 HINTS = (
-    "Benchmark Result", "=====", " (ms)", "(tok/s)", "(req/s)", "(s)", "(%)", "equests:", "equests |", "tokens:", "tokens |", "okenized)",
-    "ncurrency:", "Backend:", "quest rate", "ccept",
-    "Drafts:", "RTFx", " requests/s, ", " latency:", "latency: ", "cost time ", "batch size: ", "_len: ", "ttft: ", "acc_length:",
-    "cache hit rate:", "arm up", "armup", "start generating", "Benchmark ...", " tok/s", " token/s",
+    "Benchmark Result", "=====", " (ms)", "(tok/s)", "(req/s)", "(s)", "(%)", "equests:", "tokens:", "okenized)", "ncurrency:", "Backend:",
+    "quest rate", "ccept", "Drafts:", "RTFx", " requests/s, ", " latency:", "latency: ", "cost time ", "batch size: ", "_len: ", "ttft: ",
+    "acc_length:", "cache hit rate:", "arm up", "armup", "start generating", "Benchmark ...", " tok/s", " token/s",
 )  # fmt: skip
 """A line without any of these says nothing, and is passed over quickly."""
 
 NUMBER = r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|-?inf|nan"
 FLOAT = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|-?inf|nan"
 PERCENT = r"\d+(?:\.\d+)?"
+AFTER = r"(?:(?<![A-Za-z_])|(?<= seconds))"
+"""What a row may stand after in a line that holds more: no part of a word, except for a unit."""
 FEWEST = 3
 """Rows that it takes for one line to be a block without its line ends."""
 
@@ -60,7 +61,7 @@ class Form:
 
 
 def _form(kind: Kind, shape: str, *labels: str, opens: bool = True) -> Form:
-    return Form(kind, re.compile(rf"(?<![A-Za-z_]){shape}"), labels, opens)
+    return Form(kind, re.compile(rf"{AFTER}(?:{shape})"), labels, opens)
 
 
 FORMS = (
