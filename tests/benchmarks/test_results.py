@@ -45,7 +45,8 @@ BATCH_SERVER = {
 }  # fmt: skip
 OFFLINE = {
     "backend": "engine", "successful_requests": 10, "total_latency": 2.0, "total_input_tokens": 1000, "total_output_tokens": 200,
-    "last_gen_throughput": 90.0, "request_throughput": 5.0, "input_throughput": 500.0, "output_throughput": 100.0, "total_throughput": 600.0,
+    "last_gen_throughput": 90.0, "request_throughput": 5.0, "input_throughput": 500.0, "output_throughput": 100.0,
+    "total_throughput": 600.0,
 }  # fmt: skip
 
 
@@ -142,7 +143,11 @@ def test_a_metric_is_a_finite_number(value: object) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
-    [("completed", 9.5, "completed is 9.5"), ("duration", float("inf"), "duration is inf"), ("total_input_tokens", "many", "input_tokens is 'many'")],
+    [
+        ("completed", 9.5, "completed is 9.5"),
+        ("duration", float("inf"), "duration is inf"),
+        ("total_input_tokens", "many", "input_tokens is 'many'"),
+    ],
 )
 def test_other_fields_are_checked(field: str, value: object, reason: str) -> None:
     found = refused(json.dumps({**SERVING, field: value}).encode())
