@@ -15,7 +15,8 @@ What = Literal["header", "rule", "row", "setting", "warmup", "measured"]
 
 NUMBER = r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|-?inf|nan"
 FLOAT = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|-?inf|nan"
-PERCENT = r"\d+(?:\.\d+)?"
+PERCENT = r"\d{2,3}(?:\.\d+)?"
+"""Two digits or more: one alone is what is left of a line without its beginning."""
 AFTER = r"(?:(?<![A-Za-z_])|(?<= seconds))"
 """What a row may stand after in a line that holds more: no part of a word, except for a unit."""
 FEWEST = 3
@@ -41,6 +42,8 @@ class Form:
 
     kind: Kind
     shape: re.Pattern[str]
+    last: re.Pattern[str]
+    """The same at the end of a line."""
     labels: tuple[str, ...] = ()
     """Labels of the groups of the shape, where it has no group `label`."""
     opens: bool = True
@@ -56,7 +59,8 @@ class Form:
 
 
 def _form(needs: str, kind: Kind, shape: str, *labels: str, opens: bool = True) -> Form:
-    return Form(kind, re.compile(rf"{AFTER}(?:{shape})"), labels, opens, tuple(needs.split("|")))
+    anywhere = rf"{AFTER}(?:{shape})"
+    return Form(kind, re.compile(anywhere), re.compile(rf"{anywhere}\Z"), labels, opens, tuple(needs.split("|")))
 
 
 _SERVING_NEEDS = "(ms):|(s):|/s):|(%):|ized):|tor):|requests:|tokens:|Concurrency:|ength:|Drafts:"
@@ -96,7 +100,7 @@ FORMS = (
 )  # fmt: skip
 
 HEADER = re.compile(r"={4,}\s*(?P<name>Serving|Offline Throughput) Benchmark Result\s*={4,}")
-RULE = re.compile(r"={30,}")
+RULE = re.compile(r"={50}")
 SETTING = re.compile(rf"(?P<label>{alternatives(SETTINGS)}):\s*(?P<text>not set|[\w.+-]+)")
 WARMUP = re.compile(r"-*\s*warm up\s*-*|Warmup \.\.\.|=+ Warmup Begin =+")
 MEASURED = re.compile(r"-*\s*start generating\s*-*|Benchmark \.\.\.|=+ Warmup End\s*=+")
@@ -107,8 +111,8 @@ MARKS = (
 )  # fmt: skip
 """What stands in a line that is no row, and says something."""
 
-HINTS = (*{need for form in FORMS for need in form.needs}, *MARKS, "**", "`")
-"""A line without any of these says nothing, and is passed over quickly; what marks code or bold text may stand inside of the others."""
+HINTS = (*{need for form in FORMS for need in form.needs}, *MARKS, "**", "`", "\x1b")
+"""A line without any of these says nothing, and is passed over quickly; marks of code, bold text and colour may split the others."""
 
 
 class RowReader:
@@ -125,24 +129,29 @@ class RowReader:
         for number, text in enumerate(texts, 1):
             ended = line.ended or number < len(texts)
             forms = [form for form in FORMS if any(need in text for need in form.needs)]
-            if not forms and not any(mark in text for mark in MARKS):
+            marked = any(mark in text for mark in MARKS)
+            if not forms and not marked:
                 continue
-            if item := self._alone(text, forms, ended=ended):
+            if item := self._alone(text, forms, marked=marked, ended=ended):
                 yield item
             else:
                 yield from _flat(text, forms, ended=ended)
 
-    def _alone(self, text: str, forms: Sequence[Form], *, ended: bool) -> Item | None:
+    def _alone(self, text: str, forms: Sequence[Form], *, marked: bool, ended: bool) -> Item | None:
         """Return what a line says as a whole, after what a logger put before it."""
         bare = text.rstrip(" \t|")
-        ended = ended or len(bare) < len(text)
-        places = [*starts(bare)]
-        if self._logger and (found := self._logger.match(bare)):
-            places.append(found.end())
-        for at in places:
-            if item := _row(bare, forms, at, ended=ended) or _mark(bare, at):
-                return item
-        return self._learned(bare)
+        for form in forms:
+            if (found := form.last.search(bare)) and found.start() in self._starts(bare):
+                return form.item(found) if ended or len(bare) < len(text) or _whole(form, found) else None
+        if not marked:
+            return None
+        return next((item for at in self._starts(bare) if (item := _mark(bare, at))), None) or self._learned(bare)
+
+    def _starts(self, text: str) -> Iterator[int]:
+        """Yield where the text of a program may start in a line."""
+        yield from starts(text)
+        if self._logger and (found := self._logger.match(text)):
+            yield found.end()
 
     def _learned(self, text: str) -> Item | None:
         """Return the head of a block behind something unknown, which may stand before the lines of the block, too, with other digits."""
@@ -151,13 +160,6 @@ class RowReader:
             return None
         self._logger = re.compile(re.sub(r"\d+", r"\\d+", re.escape(text[: found.start()])))
         return _header(found)
-
-
-def _row(text: str, forms: Sequence[Form], at: int, *, ended: bool) -> Item | None:
-    for form in forms:
-        if (found := form.shape.match(text, at)) and found.end() == len(text):
-            return form.item(found) if ended or _whole(form, found) else None
-    return None
 
 
 def _whole(form: Form, found: re.Match[str]) -> bool:
@@ -186,7 +188,9 @@ def _header(found: re.Match[str]) -> Item:
 
 def _flat(text: str, forms: Sequence[Form], *, ended: bool) -> Iterator[Item]:
     """Yield what a block says that lost its line ends; nothing for a line that merely mentions a metric."""
-    both = ((form, match) for form in forms for match in form.shape.finditer(text))
+    both = [(form, match) for form in forms for match in form.shape.finditer(text)]
+    if len(both) < FEWEST and "Benchmark Result" not in text:
+        return
     found = [
         (match.start(), -match.end(), form.item(match)) for form, match in both if ended or match.end() < len(text) or _whole(form, match)
     ]

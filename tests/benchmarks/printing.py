@@ -36,6 +36,9 @@ NOISE = [
     "it took a cost time 3.25 of it",
     "Speed: 512.0 tokens/s, Avg latency: high",
     "Traffic request rate: inf",
+    "Concurrency: 16",
+    "Failed requests:        0",
+    "Total input tokens: 123",
     "Maximum request concurrency: 128",
     "==================================================",
     "---------------Time to First Token----------------",
@@ -119,8 +122,8 @@ def stamped(text: str, rng: random.Random) -> str:
 
 
 def noisy(text: str, rng: random.Random) -> str:
-    """Put other lines between, but no line that ends a block."""
-    others = [line for line in NOISE if not line.startswith("=")]
+    """Put other lines between, but none that ends a block, or could be of it."""
+    others = [line for line in NOISE if not line.startswith(("=", "Concurrency", "Failed", "Total input"))]
     return "".join(f"{line}\n{rng.choice(others) if rng.random() < 0.3 else 'ok'}\n" for line in text.splitlines())
 
 

@@ -144,6 +144,13 @@ def test_a_good_block_does_not_hide_a_broken_one() -> None:
     assert log.result is None
 
 
+def test_a_log_of_summaries_without_end_is_read_so_far() -> None:
+    log = parse_log("".join(f"Throughput: {number}.00 requests/s, 5.00 tokens/s\n" for number in range(1, 3000)))
+    assert len(log.blocks) == 1000
+    assert [refusal.code for refusal in log.refusals] == ["too_many"]
+    assert log.result is None
+
+
 def test_places_are_lines() -> None:
     log = parse_log("one\r\ntwo\r\n" + serving(random.Random(1)).text)
     assert (log.blocks[0].block.first, log.blocks[0].block.place) == (3, f"lines 3-{log.blocks[0].block.last}")
