@@ -134,7 +134,7 @@ def test_a_broken_first_line_leaves_its_neighbours() -> None:
     assert isinstance(good, BenchmarkResult)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), "fast", True, [1.0]])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, "fast", True, [1.0]])
 def test_a_metric_is_a_finite_number(value: object) -> None:
     found = refused(json.dumps({**SERVING, "mean_ttft_ms": value}).encode())
     assert found.code == "not_finite"
@@ -145,6 +145,8 @@ def test_a_metric_is_a_finite_number(value: object) -> None:
     ("field", "value", "reason"),
     [
         ("completed", 9.5, "completed is 9.5"),
+        ("completed", -1, "completed is -1"),
+        ("completed", 10**400, f"completed is 1{'0' * 39}"),
         ("duration", float("inf"), "duration is inf"),
         ("total_input_tokens", "many", "input_tokens is 'many'"),
     ],
