@@ -65,6 +65,13 @@ class Serving(Record):
     )
 
 
+WHY = {
+    "{port}": "every start has a port of its own",
+    "{seed}": "every run asks something else, or a server could remember its answers",
+    "{output": "the client's results are read from that file",
+}
+
+
 class ServeWorkload(WorkloadRecord):
     """A server is the candidate, and a trusted client asks and times it."""
 
@@ -76,6 +83,14 @@ class ServeWorkload(WorkloadRecord):
     serving: Serving = Serving()
     timeout: PositiveFloat = Field(1800.0, description="Seconds that one run of the client may take.")
     reference: Literal["baseline", "human"] = Field("baseline", description="Whose answers are the right ones.")
+
+    @model_validator(mode="after")
+    def _meeting(self) -> ServeWorkload:
+        for name, items, wanted in (("server", self.server, ("{port}",)), ("client", self.client, ("{port}", "{seed}", "{output"))):
+            for stand_in in wanted:
+                if not any(stand_in in item for item in items):
+                    raise ValueError(f"'{name}' needs {stand_in.rstrip('}')}}} in an item: {WHY[stand_in]}")
+        return self
 
 
 EngineKind = Literal[

@@ -30,6 +30,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -39,7 +40,7 @@ from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.models.fake import FILE, FakeScript
 from pytest_isobench.models.result import Isolation
 from pytest_isobench.models.task import Environment, Resources
-from pytest_isobench.sandboxes import building
+from pytest_isobench.sandboxes import building, fake_serving
 from pytest_isobench.sandboxes.base import (
     STANDARD,
     ExecResult,
@@ -142,6 +143,8 @@ class FakeSupervisor(Supervisor):
 
     def __init__(self) -> None:
         self._residents: dict[str, Process] = {}
+        self._server: Process | None = None
+        """The last server that was started."""
         self.broken = False
         """Whether the machine fails, whoever is run on it."""
         self._closed = False
@@ -152,6 +155,7 @@ class FakeSupervisor(Supervisor):
 
     def serve(self, name: str, process: Process) -> None:
         self.start(name, process)
+        self._server = process
 
     def is_serving(self, name: str) -> bool:
         return self._script(self._residents[name]).fail not in ("crash", "exit", "cheat")
@@ -188,6 +192,9 @@ class FakeSupervisor(Supervisor):
         on_output: Callable[[Stream, bytes], None] | None = None,
     ) -> ExecResult:
         self._require_machine()
+        job = fake_serving.read_job(stdin)
+        if self._server is not None and job is not None:
+            return self._asked(job, self._server, timeout)
         script = self._script(process)
         late, failed = script.fail == "timeout", script.fail in ("crash", "exit", "cheat")
         wall = timeout if late else draw(script, process, stdin, calls=1)
@@ -196,6 +203,15 @@ class FakeSupervisor(Supervisor):
             on_output("stdout", stdout)
         stderr = f"{FILE} says {script.fail}\n".encode() if failed else b""
         return _finished(-9 if late else int(failed), stdout, stderr, wall, late=late)
+
+    def _asked(self, job: dict[str, Any], server: Process, timeout: float) -> ExecResult:
+        """Say what a program is told that asks a server."""
+        script = self._script(server)
+        if script.fail == "timeout" and job.get("do") != "port":
+            return _finished(-9, b"", b"", timeout, late=True)
+        seed = json.dumps([job.get("argv")]).encode()
+        call = draw(script, server, seed, calls=1)
+        return _finished(0, fake_serving.answer(job, call, script.answer), b"", call)
 
     def cancel(self) -> None:
         """Do nothing: no time passes here, so nothing runs."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,18 +53,18 @@ class Server:
 
     def wait(self, health: str, seconds: float) -> None:
         """Wait until it answers. Raises `ServerError` when it ends, or does not in time."""
-        begin = time.monotonic()
-        while (left := seconds - (time.monotonic() - begin)) > 0:
-            told = _ask(self.bench, self.task, self.arm, do="wait", url=self._url(health), seconds=min(SLICE, left))
+        while self.setup < seconds:
+            left = min(SLICE, seconds - self.setup)
+            told, spent = _ask(self.bench, self.task, self.arm, do="wait", url=self._url(health), seconds=left)
+            self.setup += spent
             self.demand()
             if told == "ready":
-                self.setup = time.monotonic() - begin
                 return
         raise ServerError(Outcome.TIMED_OUT, f"the server does not answer {health} with status 200 within {seconds:g} s")
 
     def flush(self, path: str) -> None:
         """Empty its caches. Raises `ServerError` when it does not."""
-        status = _ask(self.bench, self.task, self.arm, do="post", url=self._url(path), seconds=ANSWER)
+        status, _ = _ask(self.bench, self.task, self.arm, do="post", url=self._url(path), seconds=ANSWER)
         self.demand()
         if status != "200":
             raise ServerError(Outcome.CRASHED, f"the server answers a POST to {path} with status {status}, not 200")
@@ -88,7 +87,7 @@ class Server:
 @contextmanager
 def serving(bench: Bench, task: Task, arm: str, argv: Sequence[str], variables: Mapping[str, str], label: str) -> Iterator[Server]:
     """Start an arm's server, and stop it at the end; its log is kept under the label. Raises `SandboxError` when the machine fails."""
-    port = int(_ask(bench, task, arm, do="port"))
+    port = int(_ask(bench, task, arm, do="port")[0])
     server = Server(bench=bench, task=task, arm=arm, name=f"server-{arm}", port=port)
     process = bench.sandbox.process(
         arm,
@@ -124,8 +123,11 @@ def client_cores(cores: Sequence[int]) -> tuple[int, ...]:
     return tuple(cores[-1:])
 
 
-def _ask(bench: Bench, task: Task, arm: str, **job: Any) -> str:
-    """Run the program that speaks to servers, where the arm's server can be reached; a server can keep it from an answer."""
+def _ask(bench: Bench, task: Task, arm: str, **job: Any) -> tuple[str, float]:
+    """Run the program that speaks to servers, where the arm's server can be reached: what it says, and the seconds that it took.
+
+    A server can keep it from saying anything.
+    """
     process = bench.sandbox.process(
         bench.companion(arm),
         ["{python}", "-I", "-S", "-c", PROGRAM.read_text("utf-8")],
@@ -137,7 +139,7 @@ def _ask(bench: Bench, task: Task, arm: str, **job: Any) -> str:
     done = bench.sandbox.supervisor.run(process, stdin=json.dumps(job).encode(), timeout=seconds + ANSWER)
     if done.returncode and not done.timed_out:
         raise SandboxError(f"the program that asks servers ended with status {done.returncode}: {done.stderr.decode(errors='replace')}")
-    return done.stdout.decode().strip()
+    return done.stdout.decode().strip(), done.wall
 
 
 def _keep(folder: Path | None, label: str, remains: Remains | None) -> None:

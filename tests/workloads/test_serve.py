@@ -91,16 +91,17 @@ def test_a_round_of_servers(bench: Bench) -> None:
     assert sorted(path.name for path in bench.logs.iterdir()) == sorted(f"0.{arm}.log" for arm in trials)
 
 
+MEETING = ("{port}", "{seed}", "{output}")
 SEED_AS_TIME = """
 import json, sys
-times = {f"{statistic}_{span}_ms": int(sys.argv[1]) + 1 for statistic in ("mean", "median") for span in ("ttft", "tpot")}
-json.dump({"duration": 1.0, "completed": 1, "request_throughput": 1.0, **times}, open(sys.argv[2], "w"))
+times = {f"{statistic}_{span}_ms": int(sys.argv[2]) + 1 for statistic in ("mean", "median") for span in ("ttft", "tpot")}
+json.dump({"duration": 1.0, "completed": 1, "request_throughput": 1.0, **times}, open(sys.argv[3], "w"))
 """
 
 
 def test_every_run_asks_something_else_and_all_arms_the_same(bench: Bench) -> None:
     serving = {"runs": 3, "warmups": 0, "texts": None}
-    rounds = make_serve(task(client=["{python}", "-c", SEED_AS_TIME, "{seed}", "{output}"], serving=serving), Path())
+    rounds = make_serve(task(client=["{python}", "-c", SEED_AS_TIME, *MEETING], serving=serving), Path())
     trials = play(bench, BASELINE, HUMAN, rounds=rounds)
     assert trials[BASELINE].samples == trials[HUMAN].samples
     assert len(set(trials[BASELINE].samples)) == 3
@@ -110,14 +111,14 @@ def test_every_run_asks_something_else_and_all_arms_the_same(bench: Bench) -> No
     ("client", "reason"),
     [
         (["{python}", "-c", "raise SystemExit('no tokenizer')"], "the client ended with status 1 and without a result\nno tokenizer"),
-        (["{python}", "-c", "open('{output}', 'w').write('[')"], "the client's result cannot be used: line 1: is no JSON"),
-        (["{python}", "-c", "open('{output}', 'w').write('{\"a\": 1}')"], "holds an object with a"),
+        (["{python}", "-c", "import sys; open(sys.argv[3], 'w').write('[')"], "the client's result cannot be used: line 1: is no JSON"),
+        (["{python}", "-c", "import sys; open(sys.argv[3], 'w').write('{\"a\": 1}')"], "holds an object with a"),
         (["no-such-client"], "the client ended with status 127 and without a result"),
     ],
 )
 def test_a_client_that_does_not_work_is_not_the_patch_s_fault(bench: Bench, client: list[str], reason: str) -> None:
     with pytest.raises(NotEvaluableError, match="the baseline itself is crashed") as caught:
-        play(bench, BASELINE, rounds=make_serve(task(client=client), Path()))
+        play(bench, BASELINE, rounds=make_serve(task(client=[*client, *MEETING]), Path()))
     assert reason in str(caught.value)
 
 
