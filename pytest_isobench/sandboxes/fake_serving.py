@@ -1,7 +1,7 @@
 """What the fake sandbox answers in the place of programs that ask servers: nothing is asked, and no client runs.
 
-They are known by their jobs: `{"do": ...}` is that of `workloads.asking`, and one with a `key` that of `workloads.fetching`, whose command is
-taken for a client of a server that was started before. Its result is that of a serving benchmark of one request after another.
+They are known by their jobs: `{"do": ...}` is that of `workloads.asking`, and one with a `key` that of `workloads.fetching`, whose command
+is taken for a client of a server that was started before. Its result is that of a serving benchmark of one request after another.
 """
 
 from __future__ import annotations

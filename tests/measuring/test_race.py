@@ -134,7 +134,7 @@ def read(values: dict[str, list[list[float]]], metric: Metric, *, statistic: str
     for index in range(8):
         race.take(
             {
-                arm: Trial(campaign="c", round=index, arm=arm, position=0, samples=rounds[index], metrics={name: rounds[index], "other": (1.0,)})
+                arm: Trial(campaign="c", round=index, arm=arm, position=0, samples=rounds[index], metrics={name: rounds[index]})
                 for arm, rounds in values.items()
             }
         )
