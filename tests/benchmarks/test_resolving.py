@@ -175,7 +175,8 @@ def test_every_setting_is_run_or_left_out_with_a_reason(command: Command, engine
     for setting in (*command.settings, *command.server):
         if setting.name not in ("--model", "--backend"):
             sought = [value for value in setting.values if value not in ("true", "false")] or [setting.name.removeprefix("--").removeprefix("no-")]
-            assert all(any(value in word or json.dumps(value)[1:-1] in word for word in used) for value in sought), setting
+            for value in sought:
+                assert any(value in word or json.dumps(value)[1:-1] in word for word in used), setting
 
 
 def test_stand_ins_are_filled_in() -> None:
