@@ -35,6 +35,7 @@ SHARED = {
 PROGRAMS = {
     "sandboxes.supervisor": set[str](),
     "workloads.worker": {"numpy"},
+    "workloads.fetching": set[str](),
     "images.unpack": set[str](),
     "agents.repository": set[str](),
     "agents.launching": set[str](),

@@ -33,7 +33,7 @@ from pytest_isobench.workloads.base import BASELINE, CONTROL, HUMAN, TRUSTED, Ro
 
 __all__ = ["Entrant", "Judge", "Observer", "run_campaign"]
 
-PROGRAMS = ("sandboxes/supervisor.py", "workloads/worker.py")
+PROGRAMS = ("sandboxes/supervisor.py", "workloads/worker.py", "workloads/fetching.py")
 """The programs that make the times: with other ones it is another campaign."""
 
 
@@ -133,7 +133,8 @@ class _Campaign:
         self.seed = digest(str(setting.configuration.seed), setting.campaign)
         self.trusted = [arm for arm in (BASELINE, HUMAN, CONTROL) if self.only in (None, arm)]
         self.agents_race = self.only in (None, "agent")
-        self.ground = Ground(setting, self.trusted, racing if self.agents_race else (), provider, observer)
+        logs = journal.path.with_suffix("") / setting.campaign[:12]
+        self.ground = Ground(setting, self.trusted, racing if self.agents_race else (), provider, observer, logs)
         self.attribution = Attribution(self.trusted, racing, self._play_for_nothing, self._renew)
 
     def run(self, judge: Judge) -> dict[str, Result]:

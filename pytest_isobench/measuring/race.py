@@ -9,7 +9,7 @@ from statistics import median
 
 from pytest_isobench.errors import ComparisonRefusedError, NotEvaluableError
 from pytest_isobench.measuring.contenders import Contender
-from pytest_isobench.measuring.moved_work import moved_work
+from pytest_isobench.measuring.moved_work import moved_work, slower_start
 from pytest_isobench.measuring.statistics import (
     Interval,
     alpha_at,
@@ -146,7 +146,8 @@ class Race:
             self.state = TaskState.UNDERPOWERED
 
     def _judge(self, contender: Contender, rounds: Sequence[Mapping[str, Trial]], *, final: bool) -> None:
-        contender.note(moved_work(rounds, contender.arm, [arm for arm in (BASELINE, HUMAN) if arm in rounds[0]] if rounds else []))
+        look = moved_work if self.scale.schedule == "pingpong" else slower_start
+        contender.note(look(rounds, contender.arm, [arm for arm in (BASELINE, HUMAN) if arm in rounds[0]] if rounds else []))
         versus_human = self._contrast(contender.versus_human, rounds, HUMAN, contender.arm, final=final)
         versus_baseline = self._contrast(contender.versus_baseline, rounds, BASELINE, contender.arm, final=final)
         if versus_human is None or versus_baseline is None:
