@@ -174,7 +174,8 @@ def test_every_setting_is_run_or_left_out_with_a_reason(command: Command, engine
     used = [*(found.server or ()), *found.client, *found.variables.values(), *left_out]
     for setting in (*command.settings, *command.server):
         if setting.name not in ("--model", "--backend"):
-            sought = [value for value in setting.values if value not in ("true", "false")] or [setting.name.removeprefix("--").removeprefix("no-")]
+            values = [value for value in setting.values if value not in ("true", "false")]
+            sought = values or [setting.name.removeprefix("--").removeprefix("no-")]
             for value in sought:
                 assert any(value in word or json.dumps(value)[1:-1] in word for word in used), setting
 
