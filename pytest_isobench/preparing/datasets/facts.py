@@ -50,6 +50,10 @@ class Facts:
     day: str = ""
     """Date of the commit, ISO 8601."""
     image: str = ""
+    patch: str = ""
+    """The human's change, where no commit is named."""
+    name: str = ""
+    """The record's own name."""
     ignored: tuple[str, ...] = ()
     """Values that are no facts, with the reason."""
 
@@ -69,7 +73,9 @@ def facts_of(item: Item) -> Facts:
         mode=_text(value, *MODE),
         day=(_DAY.match(_text(value, *DATE)) or [""])[0],
         image=_image(value),
-        ignored=(*ignored, *_hardware(value), *_timings(value)),
+        patch=value["patch"] if isinstance(value.get("patch"), str) and value["patch"].strip() else "",
+        name=re.sub(r"[^A-Za-z0-9._-]+", "-", _text(value, "instance_id")).strip("-._")[:100],
+        ignored=(*ignored, *_hardware(value), *_timings(value), *_building(value)),
     )
 
 
@@ -141,6 +147,13 @@ def _image(value: Mapping[str, Any]) -> str:
 
 def _whole(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _building(value: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what else the record needs: commands for another harness's machine."""
+    for name in ("setup_commands", "install_commands", "rebuild_cmd", "test_patch"):
+        if value.get(name):
+            yield f"{name}: is not taken over; say in the task's environment how it is built"
 
 
 def _timings(value: Mapping[str, Any]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from pytest_isobench.models.task import TASK_VERSION
 from pytest_isobench.preparing.datasets.facts import Facts, facts_of
 from pytest_isobench.preparing.datasets.joining import Joined, join
 from pytest_isobench.preparing.datasets.reading import Item, read_items
-from pytest_isobench.preparing.datasets.tasks import SHORT, Made, Options, make
+from pytest_isobench.preparing.datasets.tasks import Made, Options, make
 
 HEADER = "# Made by `isobench import-dataset`: facts of recorded commits. Where each command comes from is its `origin`.\n"
 
@@ -88,7 +88,7 @@ def _made(joined: Joined, options: Options) -> Made:
 
 
 def _add(done: Imported, joined: Joined, made: Made) -> None:
-    name = f"{joined.origin} {joined.human[:SHORT]}"
+    name = f"{joined.origin} {joined.label}"
     if made.reason:
         done.refused.append(Refused(name=name, reason=made.reason))
         return
@@ -105,9 +105,10 @@ def add_images(done: Imported, name: str, built: CommitList | None = None) -> No
     """Name the image of each task whose record names none; with a list, of those commits only. Their base must be known if it is used."""
     for task in done.tasks:
         source = task["source"]
-        listed = built is None or any(same_commit(line.name, source["human"]) for line in built.lines)
-        if listed and not task.get("environment", {}).get("image") and ("{base}" not in name or source.get("base")):
-            image = name.replace("{human}", source["human"]).replace("{base}", source.get("base", ""))
+        listed = built is None or any(same_commit(line.name, source.get("human", "")) for line in built.lines)
+        known = all(source.get(part) for part in ("human", "base") if f"{{{part}}}" in name)
+        if listed and known and not task.get("environment", {}).get("image"):
+            image = name.replace("{human}", source.get("human", "")).replace("{base}", source.get("base", ""))
             task["environment"] = {**task.get("environment", {}), "image": image}
 
 
@@ -124,5 +125,9 @@ def write(done: Imported, out: Path) -> None:
 
 
 def _placed(task: dict[str, Any], folder: str) -> dict[str, Any]:
-    file = task["workload"].get("file")
-    return {**task, "workload": {**task["workload"], "file": f"{folder}/{file}"}} if file else task
+    """Return a task whose files lie in a folder beside the task file."""
+    task = {**task, "source": {**task["source"]}, "workload": {**task["workload"]}}
+    for part, name in (("workload", "file"), ("source", "patch")):
+        if file := task[part].get(name):
+            task[part][name] = f"{folder}/{file}"
+    return task

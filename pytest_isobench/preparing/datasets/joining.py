@@ -12,6 +12,8 @@ from pytest_isobench.preparing.datasets.facts import FULL, Facts
 from pytest_isobench.preparing.datasets.reading import Item
 
 PROJECTS: dict[Engine, str] = {"vllm": "vllm-project/vllm", "sglang": "sgl-project/sglang"}
+SHORT = 8
+"""Digits of the commit in a task's id."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -19,11 +21,17 @@ class Joined:
     """All that is known of a commit, in the order of the files."""
 
     human: str
+    """The human's commit; empty when a record has a patch instead."""
     facts: list[Facts] = field(default_factory=list)
 
     @property
     def origin(self) -> str:
         return self.facts[0].origin
+
+    @property
+    def label(self) -> str:
+        """How the commit is named in an id and for people."""
+        return self.human[:SHORT] or self.facts[0].name
 
     @property
     def base(self) -> str:
@@ -74,14 +82,15 @@ def join(sources: Iterable[Item | Facts], more: Iterable[Facts]) -> tuple[list[J
     for each in sources:
         if isinstance(each, Item):
             refused.append(Refused(name=each.origin, reason=each.problem))
-        elif not each.human:
+        elif not each.human and not (each.patch and each.base and each.name):
             refused.append(Refused(name=each.origin, reason="no field of it names a commit"))
         else:
             found.append(each)
+    patched = [Joined(human="", facts=[facts]) for facts in found if not facts.human]
     others = [facts for facts in more if facts.human]
     index = _Index(facts.human for facts in (*found, *others))
     joined: dict[str, Joined] = {}
-    for facts in found:
+    for facts in (facts for facts in found if facts.human):
         human, problem = index.whole(facts.human)
         if problem:
             refused.append(Refused(name=facts.origin, reason=problem))
@@ -91,7 +100,7 @@ def join(sources: Iterable[Item | Facts], more: Iterable[Facts]) -> tuple[list[J
         human, problem = index.whole(facts.human)
         if not problem and human in joined:
             joined[human].facts.append(facts)
-    return list(joined.values()), refused
+    return [*joined.values(), *patched], refused
 
 
 class _Index:

@@ -50,9 +50,9 @@ def _gso(value: Mapping[str, Any], name: str) -> Iterator[Suite]:
 
 
 def _scripts(value: Mapping[str, Any], name: str) -> Iterator[Suite]:
-    """ISO-Bench: `efficiency_test` are scripts that time themselves."""
-    for number, source in enumerate(_texts(value.get("efficiency_test")), 1):
-        if "def experiment" in source:
+    """ISO-Bench: `efficiency_test`, or `source`, are scripts that time themselves and have a command line."""
+    for number, source in enumerate(_texts([*_texts(value.get("efficiency_test")), value.get("source")]), 1):
+        if "def experiment" in source and "argparse" in source:
             yield _reported("isobench", f"{name}-{number}.py", source)
 
 

@@ -23,6 +23,8 @@ LIMIT = 512 * 2**20
 _DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 LEVELS = 200
 """Levels of nesting that a record may have."""
+LISTS = ("tasks", "items")
+"""Fields that hold the records of a file which is one object."""
 KEY = "commit_key"
 """Where a record keeps the name that it had in a table by commit."""
 
@@ -114,8 +116,10 @@ def _spread(shown: str, value: object) -> Iterator[Item]:
     elif isinstance(value, dict) and value and all(isinstance(each, dict) for each in value.values()):
         for name, each in value.items():
             yield _item(f"{shown}[{name}]", each, **({KEY: name} if is_commit(name) else {}))
-    elif isinstance(value, dict) and isinstance(value.get("tasks"), list):
-        yield from _spread(shown, value["tasks"])
+    elif isinstance(value, dict) and (inner := next((name for name in LISTS if isinstance(value.get(name), list)), None)):
+        shared = {"repo": value["repo"]} if isinstance(value.get("repo"), str) else {}
+        for number, each in enumerate(value[inner], 1):
+            yield _item(f"{shown}[{number}]", each, **shared)
     else:
         yield _item(shown, value)
 

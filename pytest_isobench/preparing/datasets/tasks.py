@@ -13,8 +13,6 @@ from pytest_isobench.preparing.datasets.benchmarks import Benchmark, choose, met
 from pytest_isobench.preparing.datasets.joining import PROJECTS, Joined
 from pytest_isobench.preparing.datasets.published import Suite, suites
 
-SHORT = 8
-"""Digits of the commit in a task's id."""
 ROOM = {"cpus": 8, "memory_mb": 131_072, "pids": 8192, "disk_mb": 65_536, "reserves": True}
 """What an engine may use besides its GPUs: weights pass through memory, and kernels are compiled into the temporary folder."""
 WORDS = {
@@ -29,7 +27,7 @@ class Options:
 
     engine: Engine | None = None
     """Whose commits they are, where they do not say it."""
-    rules: Rules = Rules()
+    rules: Rules = field(default_factory=Rules)
     """What is known of models and engines."""
     default: str | None = None
     """Command of the commits for which no record has any."""
@@ -66,7 +64,7 @@ def make(joined: Joined, options: Options) -> Made:
         made.tasks.append(_checked(_of_engine(joined, project, benchmark, options.gpu)))
     else:
         _add_suites(made, joined, project, options.gpu)
-        made.reason = "" if made.tasks else "; ".join(reasons) or "no record has a command or a script to measure it with"
+        made.reason = "" if made.tasks else "; ".join(reasons) or "no record has a command, or a script that can be run by itself"
     return made
 
 
@@ -81,7 +79,13 @@ def _checked(task: dict[str, Any]) -> dict[str, Any]:
     return task
 
 
+def _id(joined: Joined, project: str) -> str:
+    return f"{project.rpartition('/')[2]}-{joined.label}" if joined.human else joined.label
+
+
 def _source(joined: Joined, project: str) -> dict[str, Any]:
+    if not joined.human:
+        return {"kind": "git", "repository": f"https://github.com/{project}", "base": joined.base, "patch": f"{joined.label}.diff"}
     base = {"base": joined.base} if joined.base else {"parent": joined.parent} if joined.parent and joined.parent > 1 else {}
     return {"kind": "git", "repository": f"https://github.com/{project}", "human": joined.human, **base}
 
@@ -94,7 +98,7 @@ def _of_engine(joined: Joined, project: str, benchmark: Benchmark, gpu: str) -> 
         environment["pythonpath"] = ["python"]
     workload = {key: value for key, value in benchmark.workload.model_dump(exclude_defaults=True).items() if value is not None}
     return {
-        "id": f"{name}-{joined.human[:SHORT]}",
+        "id": _id(joined, project),
         "repo": project,
         "description": f"{command.program} with {benchmark.resolved.model}.",
         "source": _source(joined, project),
@@ -107,10 +111,13 @@ def _of_engine(joined: Joined, project: str, benchmark: Benchmark, gpu: str) -> 
 
 
 def _add_suites(made: Made, joined: Joined, project: str, gpu: str) -> None:
-    name = project.rpartition("/")[2]
-    found = next((list(suites(facts.value, f"{name}-{joined.human[:SHORT]}")) for facts in joined.facts if _has_suite(facts.value)), [])
+    having = [facts for facts in joined.facts if _has_suite(facts.value)]
+    found = list(suites(having[0].value, _id(joined, project))) if having else []
+    made.remarks += [f"the scripts of {facts.origin}: those of {having[0].origin} count" for facts in having[1:]]
+    if found and not joined.human:
+        made.files[f"{joined.label}.diff"] = joined.facts[0].patch
     for number, suite in enumerate(found, 1):
-        made.tasks.append(_of_suite(joined, project, suite, number, gpu))
+        made.tasks.append(_checked(_of_suite(joined, project, suite, number, gpu)))
         made.files |= suite.files
 
 
@@ -121,7 +128,7 @@ def _has_suite(value: Any) -> bool:
 def _of_suite(joined: Joined, project: str, suite: Suite, number: int, gpu: str) -> dict[str, Any]:
     name, engine = project.rpartition("/")[2], joined.engine
     return {
-        "id": f"{name}-{joined.human[:SHORT]}" + (f"-{number}" if number > 1 else ""),
+        "id": _id(joined, project) + (f"-{number}" if number > 1 else ""),
         "repo": project,
         "source": _source(joined, project),
         **({"environment": {"image": joined.image}} if joined.image else {}),
