@@ -1,6 +1,7 @@
 """Compares a report with what is known beforehand: `check_report.py PYTEST REPORT [TASKS.yaml...]`; ends with status 1 if it is otherwise.
 
-The agent `human` must succeed on every task whose GPUs are there, `nop` on none, and each recorded patch of `example` must come to its expected outcome.
+The agent `human` must succeed on every task whose GPUs are there, `nop` on none, and each recorded patch of `example` must come to its
+expected outcome.
 A verdict that the machine's noise left open is no wrong one: such tasks are measured once more, alone, with the given pytest.
 """
 
