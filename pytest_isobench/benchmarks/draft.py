@@ -98,11 +98,12 @@ class Draft:
 
     def _switched(self, setting: Setting) -> Iterator[str]:
         """Yield a switch with its value, as this version spells it."""
-        on, negative = setting.values == ("true",), self.command.engine == "vllm" and self.has("--no-")
-        valued = setting.name in VALUED and (self.command.known.serves or self.has("engine's options"))
+        on, vllm = setting.values == ("true",), self.command.engine == "vllm"
+        negative = vllm and self.has("no caching" if setting.name == "--enable-prefix-caching" else "--no-")
+        valued = vllm and setting.name in VALUED and (self.command.known.serves or self.has("engine's options"))
         if negative:
             yield setting.name if on else f"--no-{setting.name.removeprefix('--')}"
-        elif self.command.engine == "vllm" and valued:
+        elif valued:
             yield from (setting.name, str(on))
         elif on:
             yield setting.name

@@ -33,6 +33,7 @@ FROM: dict[Engine, Mapping[str, str]] = {
         "data sets of throughput": "0.8.0",  # --dataset-name of benchmark_throughput
         "engine's options": "0.6.5",  # the offline benchmarks take all options of the engine
         "--no-": "0.8.5",  # switches are turned off by --no-NAME
+        "no caching": "0.6.5",  # --no-enable-prefix-caching came before the others
         "--speculative-config": "0.8.3",
         "flush": "0.7.1",  # POST /reset_prefix_cache, where VLLM_SERVER_DEV_MODE=1
         "vllm serve": "0.9.0",  # the module vllm.entrypoints.cli.main
@@ -55,7 +56,7 @@ OPTIONS: dict[str, Mapping[str, tuple[str, str | None]]] = {
         "--max-concurrency": ("0.6.4", None),
         "--goodput": ("0.6.4", None),
         "--burstiness": ("0.6.5", None),
-        "--temperature": ("0.8.2", None),
+        "--temperature": ("0.8.4", None),
         "--save-detailed": ("0.8.2", None),
         "--best-of": ("0.1.0", "0.7.0"),
         "--dataset": ("0.1.0", "0.7.4"),
