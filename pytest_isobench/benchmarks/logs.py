@@ -25,6 +25,11 @@ class Judged:
     """What it says; there also when it is refused, unless it is not whole."""
     refusals: tuple[Refusal, ...]
 
+    @property
+    def counts(self) -> bool:
+        """Whether it is neither a warm-up nor said before."""
+        return self.block.repeats is None and not self.block.warmup
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedLog:
@@ -61,24 +66,27 @@ def parse_log(source: str | BinaryIO) -> ParsedLog:
             assembler.take(item, line.number, line.text[:1] if line.text[:1] in ("+", "-") else "")
         if len(assembler.blocks) + len(tables.blocks) >= MOST:
             break
-    return _judged([*assembler.finish(), *tables.finish()])
+    return _judged([*assembler.finish(), *tables.finish()][:MOST])
 
 
 def _judged(blocks: list[Block]) -> ParsedLog:
     found = sorted(repeated(blocks), key=lambda block: (block.first, block.last))
     judged = tuple(Judged(block=block, result=result, refusals=tuple(why)) for block in found for result, why in [block.judged()])
-    counting = [one for one in judged if one.block.repeats is None and not one.block.warmup]
+    counting = [one for one in judged if one.counts]
     results = tuple(one.result for one in counting if one.result is not None and not one.refusals)
     refused = tuple(refusal for one in counting for refusal in one.refusals)
+    if len(blocks) == MOST:
+        refused = (Refusal(code="too_many", reason=f"holds {MOST} blocks or more, and only these were looked at"), *refused)
     return ParsedLog(blocks=judged, results=results, refusals=refused, reason=_reason(judged, results, refused))
 
 
 def _reason(judged: tuple[Judged, ...], results: tuple[BenchmarkResult, ...], refused: tuple[Refusal, ...]) -> str:
     if len(results) == 1 and not refused:
         return ""
+    if results and refused:
+        return f"beside a good block another one is refused: {refused[0]}"
     if results:
-        more = f"a block beside a good one is refused: {refused[0]}"
-        return more if refused else f"{len(results)} different results, and a log of one run has one"
+        return f"{len(results)} different results, and a log of one run has one"
     if refused:
         return str(refused[0])
     return "only a warm-up was found" if judged else "no benchmark of vLLM or SGLang printed its summary here"

@@ -41,15 +41,16 @@ PLAIN = (
     _rate("request_throughput", "req/s", "Request throughput (req/s)", "Throughput: requests/s", keys=("requests_per_second",)),
     _rate("request_goodput", "req/s", "Request goodput (req/s)", keys=("request_goodput:",)),
     _rate("input_throughput", "tok/s", "Input token throughput (tok/s)", "input throughput"),
-    _rate(
-        "output_throughput", "tok/s", "Output token throughput (tok/s)", "output throughput", "Throughput: output tokens/s",
-    ),
+    _rate("output_throughput", "tok/s", "Output token throughput (tok/s)", "output throughput", "Throughput: output tokens/s"),
     _rate(
         "total_token_throughput", "tok/s", "Total Token throughput (tok/s)", "Total token throughput (tok/s)",
         "Throughput: tokens/s", "Throughput: total tokens/s", keys=("total_throughput", "tokens_per_second"),
     ),
     _rate("max_output_tokens_per_s", "tok/s", "Peak output token throughput (tok/s)"),
-    _rate("accept_length", "tokens", "Accept length", "Acceptance length", "acc_length", keys=("acc_length", "spec_decode_acceptance_length")),
+    _rate(
+        "accept_length", "tokens", "Accept length", "Acceptance length", "acc_length",
+        keys=("acc_length", "spec_decode_acceptance_length"),
+    ),
     _rate("acceptance_rate", "%", "Acceptance rate (%)", keys=("spec_decode_acceptance_rate",)),
     _rate("rtfx", "x", "RTFx (Inverse Real-Time Factor)"),
     _seconds("avg_latency", "Avg latency"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from pytest_isobench.benchmarks.metrics import METRICS, PERCENTILE, known
 from pytest_isobench.benchmarks.refusals import Refusal
@@ -16,7 +17,10 @@ from pytest_isobench.models.base import Record, Shown
 
 Kind = Literal["serving", "latency", "throughput", "prefix_caching", "one_batch", "offline"]
 Program = Literal["vllm", "sglang"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+Count = Annotated[int, Field(ge=0, le=2**53)]
+
+HUGE = 1e300
+"""No metric is so large; an integer beyond is no float."""
 
 SHOWN = 8
 """Keys of an unknown object that a message lists."""
@@ -28,19 +32,19 @@ class BenchmarkResult(Record):
     program: Program
     kind: Kind
     metrics: dict[str, float]
-    requested: int | None = None
-    completed: int | None = None
-    failed: int | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    retokenized_tokens: int | None = None
+    requested: Count | None = None
+    completed: Count | None = None
+    failed: Count | None = None
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    retokenized_tokens: Count | None = None
     """Output tokens as the client counts them in the text that it got."""
-    total_tokens: int | None = None
+    total_tokens: Count | None = None
     duration: float | None = None
     """Seconds."""
     request_rate: float | Literal["inf"] | None = None
     """Requests a second."""
-    max_concurrency: int | None = None
+    max_concurrency: Count | None = None
     model: Shown | None = None
     generated_texts: tuple[str, ...] | None = None
     output_lens: tuple[int, ...] | None = None
@@ -80,6 +84,22 @@ SGLANG = {"total_output_tokens_retokenized", "mean_e2e_latency_ms", "accept_leng
 
 UNKNOWN = {"accept_length", "last_gen_throughput", "last_ttft", "cache_hit_rate"}
 """Metrics that SGLang writes as -1 when the server did not say them."""
+
+
+_RESULTS = re.compile(rb"\s*(?:\{(?!\s*\"(?:log|stream|time)\")|\[\s*[\[{\]])")
+
+
+def looks_like_results(head: bytes) -> bool:
+    """Tell from its beginning whether a file is what a client saved, and not a log, whose lines may be JSON, too."""
+    objects = (line for line in head.split(b"\n") if line[:1] == b"{")
+    return bool(_RESULTS.match(head.removeprefix(codecs.BOM_UTF8))) or any(map(_is_result, objects))
+
+
+def _is_result(line: bytes) -> bool:
+    try:
+        return _family(_loads(line.decode())) is not None
+    except ValueError:
+        return False
 
 
 def read_results(data: bytes) -> list[BenchmarkResult | Refusal]:
@@ -166,7 +186,7 @@ def _fields(found: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -HUGE < value < HUGE
 
 
 def _loads(text: str) -> Any:

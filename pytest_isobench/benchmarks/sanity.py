@@ -19,6 +19,12 @@ SLACK = 0.02
 RETOKENIZED = 0.25
 """How far a client's own count of the output tokens may be from the server's, as a share of it."""
 
+MAY_BE_ZERO = ("std_", "min_", "accept", "request_goodput", "cache_hit_rate", "rtfx")
+"""How the names of metrics begin of which zero is a good value, or one that says that it does not apply."""
+
+_BETWEEN = ("_tpot_ms", "_itl_ms")
+_OF_TOKENS = (*_BETWEEN, "output_throughput", "total_token_throughput")
+
 ALIKE = ("completed", "input_tokens", "output_tokens", "retokenized_tokens")
 """What the arms of a comparison must have in common."""
 
@@ -29,6 +35,8 @@ def refusals(result: BenchmarkResult, *, failed_share: float = 0.0, requested: i
     `failed_share`: the share of requests that may fail. `requested`: how many were asked for, where the result does not say it.
     """
     found = [*_requests(result, failed_share, requested)]
+    if result.completed == 0:
+        return found
     return found + [Refusal(code=code, reason=reason) for code, rule in RULES.items() for reason in rule(result)]
 
 
@@ -75,14 +83,17 @@ def _not_numbers(result: BenchmarkResult) -> Iterator[str]:
 
 
 def _no_usage(result: BenchmarkResult) -> Iterator[str]:
-    if result.completed == 0 or not result.metrics:
-        return
     single = result.output_tokens is not None and result.output_tokens == result.completed
+    zero = [name for name, value in result.metrics.items() if value == 0 and name.endswith(_OF_TOKENS)]
+    wrong = [name for name in zero if not (single and name.endswith(_BETWEEN))]
+    if wrong:
+        yield f"{wrong[0]} is 0 though requests were completed: the server did not say how many tokens it made"
+
+
+def _zero(result: BenchmarkResult) -> Iterator[str]:
     for name, value in result.metrics.items():
-        between_tokens = name.endswith(("_tpot_ms", "_itl_ms"))
-        if value == 0 and not name.startswith(("std_", "min_")) and not (between_tokens and single) and not name.startswith("accept"):
-            yield f"{name} is 0 though requests were completed: the server did not say how many tokens it made"
-            return
+        if value == 0 and not name.endswith(_OF_TOKENS) and not name.startswith(MAY_BE_ZERO):
+            yield f"{name} is 0: nothing was measured, or too few digits were printed to compare it"
 
 
 def _single_request(result: BenchmarkResult) -> Iterator[str]:
@@ -149,6 +160,7 @@ RULES: Mapping[str, Callable[[BenchmarkResult], Iterator[str]]] = {
     "no_metrics": _no_metrics,
     "not_finite": _not_numbers,
     "no_usage": _no_usage,
+    "zero": _zero,
     "single_request": _single_request,
     "half_block": _half_block,
     "contradiction": _contradiction,

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from pytest_isobench.benchmarks.blocks import Block
 from pytest_isobench.benchmarks.labels import SERVING
 from pytest_isobench.benchmarks.lines import Line, printed
-from pytest_isobench.benchmarks.rows import HINTS, NUMBER
+from pytest_isobench.benchmarks.rows import NUMBER
+
+_HINTS = ("(ms)", "/s)", "(s)", "(%)", "equests", "tokens", "oncurrency", "ength", "Drafts")
+"""What stands in a row that may count."""
 
 _LABEL = re.compile(SERVING)
 _NUMBER = re.compile(NUMBER)
@@ -30,7 +33,7 @@ class TableReader:
             if self._columns:
                 self._close()
             self._title = ""
-        elif any(hint in line.text for hint in HINTS):
+        elif any(hint in line.text for hint in _HINTS):
             for text in printed(line.text):
                 self._row(_cells(text), line.number)
         elif not set(line.text) <= set("|-:+ "):
