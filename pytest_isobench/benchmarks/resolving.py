@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pytest_isobench.benchmarks.command_words import BUILDERS, KEPT, Place
 from pytest_isobench.benchmarks.commands import LeftOut, parse
 from pytest_isobench.benchmarks.datasets import name_data
 from pytest_isobench.benchmarks.draft import Draft
@@ -18,11 +19,10 @@ from pytest_isobench.models.workload import EngineWorkload
 from pytest_isobench.redaction import is_secret_name
 
 _ADDRESS = "each run has an address of its own"
-_KEPT = "results are always kept, in a file of their own"
 _OURS = {
     **dict.fromkeys(("--host", "--port", "--base-url"), _ADDRESS),
-    **dict.fromkeys(("--save-result", "--save-detailed", "--append-result", "--result-dir", "--result-filename"), _KEPT),
-    **dict.fromkeys(("--output-json", "--output-file", "--output-details"), _KEPT),
+    **dict.fromkeys(("--save-result", "--save-detailed", "--append-result", "--result-dir", "--result-filename"), KEPT),
+    **dict.fromkeys(("--output-json", "--output-file", "--output-details"), KEPT),
     **dict.fromkeys(("--seed", "--random-seed"), "every round has a seed of its own"),
     **dict.fromkeys(("--profile", "--profile-result-dir", "--profile-filename-prefix", "--profile-steps"), "profiling changes the times"),
     "--api-key": "the server and its client are alone",
@@ -33,8 +33,6 @@ STAND_INS = ("python", "host", "port", "seed", "output", "output_folder", "outpu
 """`output` is the result file, with its folder and its name; `tree` is the baseline's; `sharegpt` is the file of the ShareGPT data set."""
 _STAND_IN = re.compile(rf"\{{({'|'.join(STAND_INS)})\}}")
 _DEVICES = frozenset({"CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"})
-_SHARED = ("--tokenizer", "--tokenizer-mode", "--trust-remote-code", "--served-model-name")
-"""What both the server and its client are told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +47,7 @@ class Resolved:
     """Environment variables of both."""
     health: str
     flush: str | None
-    results: Literal["file", "printed"]
+    results: Place
     """Where the results are: in `{output}`, or in what is printed."""
     model: str
     gpus: int
@@ -90,7 +88,7 @@ def resolve(
         draft.say(f"the model is {ruled.model}, as the task says, instead of {command.model}")
     gpus = _share(draft, ruled)
     _clean(draft)
-    server, client, results = _BUILDERS[command.program](draft)
+    server, client, results = BUILDERS[command.program](draft)
     variables = _variables(draft)
     flush = workload.serving.flush or _flush(draft, variables) if server else None
     return Resolved(
@@ -158,117 +156,3 @@ def _flush(draft: Draft, variables: dict[str, str]) -> str | None:
 def fill(words: Sequence[str], values: Mapping[str, object]) -> list[str]:
     """Return words with their stand-ins replaced; braces around other names, as in JSON, stay as they are."""
     return [_STAND_IN.sub(lambda found: str(values.get(found[1], found[0])), word) for word in words]
-
-
-_AT = ("--host", "{host}", "--port", "{port}")
-_CLI = "vllm.entrypoints.cli.main"
-Built = tuple[list[str] | None, list[str], Literal["file", "printed"]]
-
-
-def _both(draft: Draft) -> list[str]:
-    """Return what the client is told as well as the server, without taking it out."""
-    words: list[str] = []
-    for name in _SHARED:
-        value = draft.value(name)
-        if value not in (None, "false") and name in draft.command.known.own:
-            words += [name, *([value] if value not in ("", "true") else [])]
-    return words
-
-
-def _vllm_serving(draft: Draft) -> Built:
-    backend, old = draft.pop("--backend") or "vllm", not draft.has("OpenAI client")
-    if not draft.has("vllm is OpenAI") and backend == "vllm" and not old:
-        backend = "openai"
-        draft.say("the client is told --backend openai, since vllm means another server to it")
-    shared, script = _both(draft), not draft.has("vllm bench")
-    client = ["{python}", *(["{tree}/benchmarks/benchmark_serving.py"] if script else ["-m", _CLI, "bench", "serve"])]
-    how = "--backend" if script or draft.has("one backend") else "--endpoint-type"
-    draft.drop({"--endpoint-type": "the backend says it"})
-    client += [how, backend if how == "--backend" else backend.replace("vllm", "openai"), *_AT]
-    if not old:
-        client += ["--model", draft.model]
-    elif "--tokenizer" not in shared:
-        shared += ["--tokenizer", draft.model]
-    if draft.takes("--ignore-eos") and draft.value("--ignore-eos") is None:
-        draft.put("--ignore-eos")
-        draft.say("--ignore-eos, so that every arm answers with the same number of tokens")
-    if draft.takes("--temperature") and draft.value("--temperature") is None:
-        draft.put("--temperature", "0")
-        draft.say("--temperature 0, so that answers can be compared")
-    client += [*shared, *draft.own(), "--seed", "{seed}"]
-    saved, results = _saved(draft)
-    return _vllm_server(draft, old=old), client + saved, results
-
-
-def _saved(draft: Draft) -> tuple[list[str], Literal["file", "printed"]]:
-    """Return how benchmark_serving keeps its results; before it could name the file, what it prints is read."""
-    if not (draft.takes("--result-dir") and draft.takes("--result-filename")):
-        return [], "printed"
-    detailed = ["--save-detailed"] if draft.takes("--save-detailed") else []
-    return ["--save-result", *detailed, "--result-dir", "{output_folder}", "--result-filename", "{output_name}"], "file"
-
-
-def _vllm_server(draft: Draft, *, old: bool) -> list[str]:
-    if draft.has("vllm serve"):
-        server = ["{python}", "-m", _CLI, "serve", draft.model]
-    else:
-        server = ["{python}", "-m", f"vllm.entrypoints.{'' if old else 'openai.'}api_server", "--model", draft.model]
-    return [*server, *_AT, *draft.inner()]
-
-
-def _vllm_offline(draft: Draft) -> Built:
-    program = draft.command.program
-    name = program.removeprefix("benchmark_")
-    script = not draft.has("vllm bench") or name == "prefix_caching"
-    client = ["{python}", f"{{tree}}/benchmarks/{program}.py"] if script else ["{python}", "-m", _CLI, "bench", name]
-    client += ["--model", draft.model, *draft.own(), *draft.inner()]
-    if draft.takes("--seed"):
-        client += ["--seed", "{seed}"]
-    if not draft.takes("--output-json"):
-        return None, client, "printed"
-    return None, [*client, "--output-json", "{output}"], "file"
-
-
-def _sglang_serving(draft: Draft) -> Built:
-    client = ["{python}", "-m", "sglang.bench_serving", "--backend", draft.pop("--backend") or "sglang", *_AT]
-    client += ["--model", draft.model, *_both(draft), *draft.own(), "--seed", "{seed}", "--output-file", "{output}"]
-    return _sglang_server(draft), client, "file"
-
-
-def _sglang_server(draft: Draft) -> list[str]:
-    return ["{python}", "-m", "sglang.launch_server", "--model-path", draft.model, *_AT, *draft.inner()]
-
-
-def _sglang_one_batch(draft: Draft) -> Built:
-    module = "bench_one_batch" if draft.has("bench_one_batch") else "bench_latency"
-    return None, ["{python}", "-m", f"sglang.{module}", "--model-path", draft.model, *_results(draft)], "file"
-
-
-def _sglang_one_batch_server(draft: Draft) -> Built:
-    """Ask a server of ours: the program would start one itself, and measure it from inside."""
-    draft.drop({"--result-filename": _KEPT})
-    client = ["{python}", "-m", "sglang.bench_one_batch_server", "--model", "None", "--base-url", "http://{host}:{port}", *draft.own()]
-    return _sglang_server(draft), [*client, "--result-filename", "{output}"], "file"
-
-
-def _sglang_offline(draft: Draft) -> Built:
-    client = ["{python}", "-m", "sglang.bench_offline_throughput", "--model-path", draft.model, *_results(draft), "--seed", "{seed}"]
-    return None, client, "file"
-
-
-def _results(draft: Draft) -> list[str]:
-    draft.drop({"--result-filename": _KEPT})
-    return [*draft.own(), *draft.inner(), "--result-filename", "{output}"]
-
-
-_BUILDERS: dict[str, Callable[[Draft], Built]] = {
-    "benchmark_serving": _vllm_serving,
-    "benchmark_latency": _vllm_offline,
-    "benchmark_throughput": _vllm_offline,
-    "benchmark_prefix_caching": _vllm_offline,
-    "bench_serving": _sglang_serving,
-    "bench_one_batch": _sglang_one_batch,
-    "bench_one_batch_server": _sglang_one_batch_server,
-    "bench_offline_throughput": _sglang_offline,
-}
-

@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Import, write the file, and say what was refused."""
     from pytest_isobench.benchmarks.overrides import read_rules
     from pytest_isobench.cli.printing import paper
+    from pytest_isobench.cli.rules import project_rules
     from pytest_isobench.dataset.commits import read_commits
     from pytest_isobench.errors import UsageError
     from pytest_isobench.preparing.datasets.importing import add_images, import_dataset, write
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--overrides {arguments.overrides}: there is no such file")
     options = Options(
         engine=arguments.engine,
-        rules=read_rules(arguments.overrides or Path("fixtures/overrides.yaml")),
+        rules=read_rules(arguments.overrides) if arguments.overrides else project_rules(),
         default=arguments.default_command,
         gpu=arguments.gpu,
     )

@@ -83,3 +83,12 @@ def test_a_folder_without_records(run, tmp_path: Path) -> None:
 
 
 ENDINGS = ".jsonl, .json, .yaml, .yml, .csv, .txt, .parquet"
+
+
+def test_validate_understands_commands(run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("--out", "new.yaml")
+    file = tmp_path / "new.yaml"
+    file.write_text(file.read_text().replace("--model org/m", "--model org/m --batch-size BS"))
+    assert main(["validate", "new.yaml"]) == 1
+    said = "new.yaml:4: workload.command: vllm-a1a1a1a1: --batch-size takes a whole number, not 'BS'"
+    assert said in capsys.readouterr().out
