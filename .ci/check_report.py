@@ -1,6 +1,7 @@
 """Compares a report with what is known beforehand: `check_report.py PYTEST REPORT [TASKS.yaml...]`; ends with status 1 if it is otherwise.
 
-The agent `human` must succeed on every task, `nop` on none, and each recorded patch of `example` must come to its expected outcome.
+The agent `human` must succeed on every task whose GPUs are there, `nop` on none, and each recorded patch of `example` must come to its
+expected outcome.
 A verdict that the machine's noise left open is no wrong one: such tasks are measured once more, alone, with the given pytest.
 """
 
@@ -21,6 +22,8 @@ FILES = sys.argv[3:] or sorted((ROOT / "tasks").glob("*.yaml"))
 TASKS = {task["id"] for file in FILES for task in yaml.safe_load(Path(file).read_text())["tasks"]}
 CASES = yaml.safe_load((ROOT / "tests/tasks/expected_outcomes.yaml").read_text())
 EXPECTED = {(case["task"], case["attempt"]): case for case in CASES if case["task"] in TASKS}
+NO_GPU = " GPU(s)"
+"""Is in the message of a task that is skipped because this machine lacks its GPUs."""
 LOTS = {"non_inferior": {"non_inferior", "matches", "beats"}}
 """The patch that draws lots is expected to be non-inferior, and in a few campaigns of a hundred it is shown to be more."""
 
@@ -44,6 +47,8 @@ def faults(report: Mapping[str, Any]) -> Iterator[str]:
 
 def fault_of(result: Mapping[str, Any]) -> str | None:
     """Say what is wrong with a result."""
+    if any(NO_GPU in finding["message"] for finding in result["findings"] if finding["kind"] == "not_evaluable"):
+        return None
     verdict = result["verdict"] or {"outcome": None, "gain": None, "hard_success": False}
     if result["failure"]:
         return f"the machine failed: {result['failure']['kind']}: {result['failure']['message']}"

@@ -58,6 +58,8 @@ def _option(word: str, tables: Sequence[Mapping[str, Option]], engine: Engine) -
     """Return the option that a word means, and the value that hangs on it."""
     head, equals, value = word.partition("=")
     name = head if not head.startswith("--") else head.replace("_", "-")
+    if (switch := _exact(name.replace("--no-", "--", 1), tables)) and name.startswith("--no-") and switch.takes == "bool" and not equals:
+        return switch, "false"
     option = _exact(name, tables) or _abbreviated(name, tables)
     if option:
         return option, value if equals else None

@@ -159,8 +159,8 @@ class _Line:
 
     def command(self) -> Command:
         if self._program is None:
-            what = "starts a server and no benchmark" if self._server_engine else "is empty"
-            raise CommandError(f"the command {what}; {allowed()}")
+            alone = f"the command starts a server and no benchmark; {allowed()}"
+            raise CommandError(alone if self._server_engine else "the command is empty")
         if self._server_engine and (self._server_engine != self._program.engine or not self._program.serves):
             raise CommandError(f"{self._program.name} does not ask the {self._server_engine} server that the same line starts")
         return Command(

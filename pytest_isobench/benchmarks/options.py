@@ -42,11 +42,11 @@ VLLM_ENGINE = _table("""
     hf-overrides=j rope-scaling=j rope-theta=f quantization-param-path=s kv-cache-dtype=s calculate-kv-scales? seed=i
     tensor-parallel-size|-tp=i pipeline-parallel-size|-pp=i data-parallel-size|-dp=i enable-expert-parallel? enable-eplb?
     max-parallel-loading-workers=i distributed-executor-backend=s worker-use-ray? ray-workers-use-nsight? disable-custom-all-reduce?
-    block-size=i enable-prefix-caching? no-enable-prefix-caching prefix-caching-hash-algo=s disable-sliding-window use-v2-block-manager
+    block-size=i enable-prefix-caching? prefix-caching-hash-algo=s disable-sliding-window use-v2-block-manager
     num-lookahead-slots=i swap-space=f cpu-offload-gb=f gpu-memory-utilization=f num-gpu-blocks-override=i
     max-num-batched-tokens=i max-num-seqs=i max-num-partial-prefills=i max-long-partial-prefills=i long-prefill-token-threshold=i
     max-logprobs=i max-seq-len-to-capture=i max-context-len-to-capture=i max-paddings=i enforce-eager? cuda-graph-sizes=i+
-    enable-chunked-prefill? no-enable-chunked-prefill num-scheduler-steps=i multi-step-stream-outputs? scheduler-delay-factor=f
+    enable-chunked-prefill? num-scheduler-steps=i multi-step-stream-outputs? scheduler-delay-factor=f
     scheduling-policy=s scheduler-cls=s preemption-mode=s disable-async-output-proc async-scheduling?
     enable-lora? enable-lora-bias? max-loras=i max-lora-rank=i lora-extra-vocab-size=i lora-dtype=s long-lora-scaling-factors=s
     max-cpu-loras=i fully-sharded-loras? lora-modules=s+ enable-prompt-adapter? max-prompt-adapters=i max-prompt-adapter-token=i
@@ -62,7 +62,12 @@ VLLM_ENGINE = _table("""
     override-neuron-config=j override-pooler-config=j enable-sleep-mode? additional-config=j disable-cascade-attn? otlp-traces-endpoint=s
     collect-detailed-traces=s disable-log-stats? disable-log-requests? max-log-len=i chat-template=s response-role=s api-key=s
     disable-frontend-multiprocessing? uvicorn-log-level=s allowed-origins=s root-path=s engine-use-ray? enable-prompt-tokens-details?
-    return-tokens-as-token-ids? use-tqdm-on-load? host=s port=i api-server-count=i
+    return-tokens-as-token-ids? use-tqdm-on-load? skip-tokenizer-init? structured-outputs-config=j kv-cache-memory-bytes=s
+    attention-backend=s attention-config=j all2all-backend=s moe-backend=s enable-dbo? max-cudagraph-capture-size=i
+    cudagraph-capture-sizes=i+ optimization-level=i performance-mode=s profiler-config=j stream-interval=i logits-processors=s+
+    mm-processor-cache-gb=f mm-encoder-tp-mode=s mm-encoder-attn-backend=s disable-hybrid-kv-cache-manager? kv-sharing-fast-prefill?
+    mamba-cache-dtype=s mamba-ssm-cache-dtype=s default-chat-template-kwargs=j kv-offloading-size=f kv-offloading-backend=s
+    host=s port=i api-server-count=i
 """)
 """Of vLLM's server and of its offline engine, in any version."""
 
@@ -71,7 +76,11 @@ _VLLM_DATA = """
     dataset=s dataset-name=s dataset-path=s num-prompts=i seed=i sonnet-input-len=i sonnet-output-len=i sonnet-prefix-len=i
     sharegpt-output-len=i random-input-len=i random-output-len=i random-range-ratio=f random-prefix-len=i random-batch-size=i
     hf-name=s hf-subset=s hf-split=s hf-output-len=i custom-output-len=i custom-skip-chat-template skip-chat-template
-    no-oversample no-stream input-len=i output-len=i prefix-len=i
+    no-oversample no-stream disable-shuffle
+    enable-multimodal-chat prefix-repetition-prefix-len=i prefix-repetition-suffix-len=i prefix-repetition-num-prefixes=i
+    prefix-repetition-output-len=i spec-bench-output-len=i spec-bench-category=s blazedit-min-distance=f blazedit-max-distance=f
+    random-mm-base-items-per-request=i random-mm-num-mm-items-range-ratio=f random-mm-limit-mm-per-prompt=j random-mm-bucket-config=j
+    input-len=i output-len=i prefix-len=i
 """
 
 VLLM_SERVING = _table(f"""
@@ -79,6 +88,8 @@ VLLM_SERVING = _table(f"""
     protocol=s best-of=i use-beam-search logprobs=i request-rate=f burstiness=f max-concurrency=i trust-remote-code disable-tqdm profile
     ignore-eos percentile-metrics=s metric-percentiles=s goodput=s+ request-id-prefix=s top-p=f top-k=i min-p=f temperature=f extra-body=j
     ramp-up-strategy=s ramp-up-start-rps=i ramp-up-end-rps=i lora-modules=s+ ready-check-timeout-sec=i num-warmups=i header=s+
+    frequency-penalty=f presence-penalty=f repetition-penalty=f probe-request-rate=f self-timed? lora-assignment=s chat-template-kwargs=j
+    skip-tokenizer-init insecure plot-timeline timeline-itl-thresholds=s plot-dataset-stats
     {_RESULTS} {_VLLM_DATA}
 """)
 VLLM_LATENCY = _table("""
@@ -137,7 +148,9 @@ _SGLANG_DATA = """
 SGLANG_SERVING = _table(f"""
     backend=s base-url=s host=s port=i model=s tokenizer=s request-rate=f max-concurrency=i output-file=s output-details disable-tqdm
     disable-stream return-logprob lora-name=s+ pd-separated flush-cache warmup-requests=i tokenize-prompt random-image-num-images=i
-    random-image-resolution=s multi? request-rate-range=s {_SGLANG_DATA}
+    random-image-resolution=s multi? request-rate-range=s
+    served-model-name=s label=s ready-check-timeout-sec=i plot-throughput lora-request-distribution=s lora-zipf-alpha=f
+    image-count=i image-resolution=s image-format=s image-content=s max-ongoing-requests=i header=s+ {_SGLANG_DATA}
 """)
 SGLANG_ONE_BATCH = _table("""
     run-name=s batch-size|batch=i+ input-len=i+ output-len=i+ result-filename=s correctness-test cut-len=i log-decode-step=i profile

@@ -20,7 +20,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = commands.add_parser(
         NAME,
         help="check task files, every record of them",
-        description="Check every record of task files, and that the files which they name exist. Nothing is fetched or run. "
+        description="Check every record of task files, that the files which they name exist, and that commands of engines' benchmarks are "
+        "understood. Nothing is fetched or run. "
         "The exit status is 1 when a record is broken.",
     )
     parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="Task file (YAML, JSON, JSONL, Parquet), or a folder of them")
@@ -89,11 +90,30 @@ def _problems(stub: Stub, path: Path) -> Iterator[str]:
     except TaskError as error:
         yield str(error)
         return
+    if problem := _not_runnable(task):
+        yield f"{path}:{stub.line}: workload.command: {task.id}: {problem}"
     for field, name in _named_files(task):
         if not (path.parent / name).exists():
             yield f"{path}:{stub.line}: {field}: {task.id} names {name!r}, and there is no such file or folder beside the task file"
         elif field == "workload.file" and (problem := _syntax(path.parent / name)):
             yield f"{path}:{stub.line}: {field}: {task.id}: {problem}"
+
+
+def _not_runnable(task: Task) -> str:
+    """Return why the command of an engine's benchmark cannot be run; empty for all others."""
+    from pytest_isobench.benchmarks.resolving import resolve
+    from pytest_isobench.cli.rules import project_rules
+    from pytest_isobench.errors import CommandError
+    from pytest_isobench.models.workload import EngineWorkload
+
+    if not isinstance(task.workload, EngineWorkload):
+        return ""
+    commits = (task.source.human, task.source.base) if task.source.kind == "git" else ()
+    try:
+        resolve(task.workload, rules=project_rules(), names=(task.id, *(name for name in commits if name)))
+    except CommandError as error:
+        return str(error)
+    return ""
 
 
 def _named_files(task: Task) -> Iterator[tuple[str, str]]:

@@ -61,6 +61,13 @@ def read_parquet(path: Path) -> Iterator[Stub]:
             yield outline(_record(record)[0], path=path, line=line, body=RowBody(path, modified, group, row))
 
 
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of any Parquet file as plain data. Raises TaskError when it is none, MissingExtraError without pyarrow."""
+    file, _ = _open(path)
+    for group in range(file.num_row_groups):
+        yield from ({name: _plain(value) for name, value in row.items()} for row in _rows(file, group, file.schema_arrow.names, path))
+
+
 def _rows(file: ParquetFile, group: int, names: list[str], path: Path) -> Iterator[dict[str, Any]]:
     with _accusing(path):
         for batch in file.iter_batches(batch_size=_BATCH, row_groups=[group], columns=names):

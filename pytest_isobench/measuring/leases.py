@@ -74,13 +74,18 @@ def lease_gpus(
     if not count:
         yield ()
         return
+    devices = {gpu.uuid: gpu for gpu in leasable_gpus(count, model, gpus)}
+    with _lease("gpu", list(devices), count, folder or FOLDER, wait) as names:
+        yield tuple(devices[name] for name in names)
+
+
+def leasable_gpus(count: int, model: str | None = None, gpus: Sequence[Gpu] | None = None) -> tuple[Gpu, ...]:
+    """Return the GPUs that a lease of `count` may take. Raises NotEvaluableError when there are fewer of them."""
     found = usable(model) if gpus is None else matching(gpus, model)
     if len(found) < count:
         wanted, hidden = f" of model {model!r}" if model else "", f" ({VARIABLE}={os.environ[VARIABLE]})" if VARIABLE in os.environ else ""
         raise NotEvaluableError(f"needs {count} GPU(s){wanted}; this machine has {len(found)}{hidden}")
-    devices = {gpu.uuid: gpu for gpu in found}
-    with _lease("gpu", list(devices), count, folder or FOLDER, wait) as names:
-        yield tuple(devices[name] for name in names)
+    return found
 
 
 def physical_cores(allowed: set[int], cpus: Path = CPUS) -> tuple[tuple[int, ...], ...]:

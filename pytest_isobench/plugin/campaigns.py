@@ -25,7 +25,7 @@ from pytest_isobench.measuring.campaign import Entrant, run_campaign
 from pytest_isobench.measuring.entering import resolved
 from pytest_isobench.measuring.history import History
 from pytest_isobench.measuring.journal import Journal
-from pytest_isobench.measuring.leases import lease_cores, lease_gpus
+from pytest_isobench.measuring.leases import leasable_gpus, lease_cores, lease_gpus
 from pytest_isobench.models.result import Comparison, Failure, Finding, Outcome, Result, Verdict
 from pytest_isobench.plugin.progress import observer
 
@@ -90,11 +90,19 @@ class Campaigns:
         return self._open[1]
 
     def submission(self, case: Case) -> Submission:
-        """Return a case's patch. Raises `NoPatchError`, and whatever its agent raises."""
+        """Return a case's patch. Raises `NoPatchError`, `NotEvaluableError` without the task's GPUs, and whatever its agent raises."""
+        self._require_gpus(case.stub)
         found: Submission | None = self._run.config.hook.pytest_isobench_make_patch(config=self._run.config, case=case)
         if found is None:
             raise NoPatchError(f"{case.agent} has no patch for {case.stub.id}")
         return found
+
+    def _require_gpus(self, stub: Stub) -> None:
+        """Look for the task's GPUs before anything of it is fetched: its repository and its patches are of no use without them."""
+        configuration = self._settings.configuration
+        if stub.gpus and self._run.registry.sandbox(configuration.sandbox, configuration.container).exclusive:
+            resources = self.open(stub).task.resources
+            leasable_gpus(resources.gpus, configuration.gpu or resources.gpu)
 
     def ask_agent(self, case: Case) -> Submission:
         """Let the case's own agent hand in its patch."""

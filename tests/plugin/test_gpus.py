@@ -162,3 +162,12 @@ def test_auto_is_xdist_s_number_without_agents(machine, monkeypatch):
     project.pytester.makepyfile("def test_other(): pass")
     monkeypatch.setattr("psutil.cpu_count", lambda **_: 1)
     assert workers(project, "-n", "auto", "test_auto_is_xdist_s_number_without_agents.py") == 1
+
+
+def test_without_its_gpus_nothing_of_a_task_is_fetched(machine):
+    project = machine(THREE[1])
+    source = {"kind": "git", "repository": "https://repository.invalid/x", "human": "a" * 40}
+    project.tasks({"id": "kernel", "resources": {"gpus": 1, "gpu": "H100"}, "source": source})
+    result = project.run("-rs", "--isobench-agent=nop")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*needs 1 GPU(s) of model 'H100'; this machine has 0*"])
