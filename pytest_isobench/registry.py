@@ -37,6 +37,7 @@ AGENTS = {
 WORKLOADS = {
     "python": "pytest_isobench.workloads.python:ResidentWorkload",
     "command": "pytest_isobench.workloads.command:CommandRounds",
+    "reported": "pytest_isobench.workloads.reported:ReportedRounds",
 }
 
 
