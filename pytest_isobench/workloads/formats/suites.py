@@ -56,7 +56,8 @@ class PytestBenchmarkFormat(SuiteFormat):
     def __init__(self, workload: ReportedWorkload, folder: Path) -> None:
         super().__init__(workload, folder)
         root, select = f"{SCRATCH}/{SUITE}", ("-k", workload.select) if workload.select else ()
-        options = (f"--rootdir={root}", f"--confcutdir={root}", "-c", f"{root}/{INI}", "-p", "no:cacheprovider", "--benchmark-only")
+        places = (f"--rootdir={root}", f"--confcutdir={root}", "-c", f"{root}/{INI}")
+        options = (*places, "-p", "no:cacheprovider", "--tb=short", "--benchmark-only")
         report = f"--benchmark-json={SCRATCH}/{REPORT}"
         self.argv = ("{python}", "-m", "pytest", *options, report, *select, *workload.arguments, *self._paths)
         self.placed = {f"{SUITE}/{INI}": b"[pytest]\n"}
@@ -68,7 +69,7 @@ class PytestBenchmarkFormat(SuiteFormat):
         try:
             found = {item["fullname"]: item["stats"] for item in report["benchmarks"]}
             values = {name: seconds(stats["median"], f"the median of {name}") for name, stats in found.items()}
-            total = sum(seconds(stats["total"], f"the total of {name}") * seconds(stats["iterations"], "iterations") for name, stats in found.items())
+            total = sum(seconds(stats["total"], "a total") * seconds(stats["iterations"], "iterations") for stats in found.values())
         except (KeyError, TypeError, AttributeError) as error:
             raise BadReportError(f"pytest-benchmark's report has no {error}") from error
         return summed_up(values, total)
