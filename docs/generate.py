@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pytest_isobench.benchmarks.metrics import TABLE
 from pytest_isobench.cli.main import COMMANDS, EPILOG
 from pytest_isobench.plugin import fixtures, hookspecs, options
 from pytest_isobench.reports.schema import schema_of
@@ -180,6 +181,21 @@ def argument_row(argument: argparse.Action) -> tuple[str, str]:
     return f"`{' '.join([', '.join(argument.option_strings), value]).strip()}`", argument.help or ""
 
 
+def metrics_page() -> str:
+    """Describe the metrics of inference benchmarks."""
+    rows = (
+        (f"`{entry.name}`", entry.unit, entry.better, ", ".join(f"`{label}`" for label in entry.labels), ", ".join(f"`{key}`" for key in entry.keys))
+        for entry in TABLE
+    )
+    return f"""# Metrics of inference benchmarks
+
+What the benchmark clients of vLLM and SGLang measure. A name is the key that a client's JSON has for it; other keys and printed labels mean
+the same. Percentiles of any number follow the same rules: `p99.9_ttft_ms` is printed as `P99.9 TTFT (ms)`.
+
+{table(("metric", "unit", "better", "printed as", "other keys"), rows)}
+"""
+
+
 def decisions_page() -> str:
     """List the decisions."""
     pages = [page for page in sorted((DOCS / "decisions").glob("*.md")) if page.name != "index.md"]
@@ -203,6 +219,7 @@ def pages() -> dict[str, str]:
         "reference/agent.md": schema_page("agent", "Agents", agent),
         "reference/attempt.md": schema_page("attempt", "Attempts", attempt),
         "reference/report.md": schema_page("report", "Reports", report),
+        "reference/metrics.md": metrics_page(),
         "decisions/index.md": decisions_page(),
     }
     return {name: f"{NOTE}\n\n{text.rstrip()}\n" for name, text in texts.items()}

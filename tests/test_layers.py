@@ -16,7 +16,7 @@ PACKAGE = ROOT / "pytest_isobench"
 LAYERS = {
     "": 0,  # pytest_isobench/__init__.py: the version
     "errors": 1, "models": 1, "redaction": 1, "times": 1,
-    "dataset": 2, "engines": 2, "gpus": 2, "jsonl": 2, "threads": 2,
+    "benchmarks": 2, "dataset": 2, "engines": 2, "gpus": 2, "jsonl": 2, "threads": 2,
     "sandboxes": 3, "images": 3, "agents": 3, "workloads": 3, "checks": 3, "integrity": 3,
     "measuring": 4, "preparing": 4, "reports": 4, "registry": 4,
     "plugin": 5, "cli": 5, "testing": 5,

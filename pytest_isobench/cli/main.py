@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import pytest_isobench
-from pytest_isobench.cli import doctor, images, import_runs, journal, plan, prepare, report, schema, validate
+from pytest_isobench.cli import doctor, images, import_runs, journal, parse_log, plan, prepare, report, schema, validate
 from pytest_isobench.errors import IsobenchError, UsageError, nearest
 
 INTERRUPTED = 130
@@ -26,7 +26,7 @@ class Command(Protocol):
     def register(self, commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None: ...
 
 
-COMMANDS: Sequence[Command] = [report, validate, doctor, plan, prepare, import_runs, images, journal, schema]
+COMMANDS: Sequence[Command] = [report, validate, doctor, plan, prepare, import_runs, images, journal, parse_log, schema]
 
 EPILOG = """exit status: 0 good, 1 something is wrong with what was looked at, 2 the command was wrong.
 To measure patches, run pytest: pytest --isobench-agent=human"""

@@ -68,7 +68,7 @@ def test_a_wrong_command_is_told_the_nearest() -> None:
     assert done.stdout == ""
     assert done.stderr == (
         "isobench: there is no command 'reprot' (did you mean 'report'?); "
-        "commands: report, validate, doctor, plan, prepare, import-runs, images, journal, schema\n"
+        "commands: report, validate, doctor, plan, prepare, import-runs, images, journal, parse-log, schema\n"
     )
 
 
