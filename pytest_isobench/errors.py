@@ -3,6 +3,7 @@
     IsobenchError
     ├── UsageError              the person who started the run asked for something that cannot be: say what is allowed
     │   ├── TaskError           a task file or a record in it is wrong: names file, line and field
+    │   ├── CommandError        a benchmark's command line that cannot be run
     │   └── MissingExtraError   a feature needs an extra that is not installed
     ├── PatchError              the patch's failure: becomes a verdict, never a test error
     │   ├── NoPatchError
@@ -40,6 +41,10 @@ class TaskError(UsageError):
         self.path, self.line, self.field = path, line, field
         place = f"{path}:{line}" if line is not None else f"{path}"
         super().__init__(f"{place}: {field}: {message}" if field else f"{place}: {message}")
+
+
+class CommandError(UsageError):
+    """A command line of a benchmark that cannot be understood or run; says which part, and what is allowed."""
 
 
 class MissingExtraError(UsageError):

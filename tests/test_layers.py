@@ -22,6 +22,8 @@ LAYERS = {
     "plugin": 5, "cli": 5, "testing": 5,
 }  # fmt: skip
 SHARED = {
+    "dataset.documents": {"benchmarks"},  # overrides.yaml
+    "dataset.commits": {"benchmarks"},  # which commits are meant
     "sandboxes.base": {"agents", "workloads", "checks", "integrity"},
     "sandboxes.interpreter": {"agents"},
     "sandboxes.building": {"agents"},  # install commands

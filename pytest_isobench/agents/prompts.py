@@ -43,7 +43,7 @@ def prompt_for(task: Task, base: str, *, workload_text: str | None = None, folde
         UsageError: the task says nothing of what is to become faster, or a template cannot be used.
     """
     values = {**_told(task, base), "shown": workload_text if task.brief.workload == "shown" else None}
-    file = f"{task.brief.family or task.workload.kind}{SUFFIX}"
+    file = f"{task.brief.family or task.workload.family}{SUFFIX}"
     text = templates.render(file, values, folder=folder, packaged=_PACKAGED, filters={"fenced": fenced})
     text = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
     return Prompt(text=text, digest=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
@@ -83,8 +83,23 @@ def briefs_of(stubs: Iterable[Stub]) -> dict[str, tuple[str, ...]]:
 
 def own_texts(task: Task) -> tuple[str, ...]:
     """Return all that a task's prompt may say, whatever other tasks say: also what many tasks have in common, such as a command."""
-    command = (_spelled(task.workload.command),) if task.workload.kind == "command" else ()
-    return (*texts_of(task), *task.brief.constraints, *command)
+    return (*texts_of(task), *task.brief.constraints, *commands(task).values())
+
+
+def commands(task: Task) -> dict[str, str]:
+    """Return the commands that a task's workload runs, as they are told."""
+    workload = task.workload
+    match workload.kind:
+        case "python":
+            return {}
+        case "command":
+            return {"command": _spelled(workload.command)}
+        case "reported":
+            return {}
+        case "serve":
+            return {"server": _spelled(workload.server), "command": _spelled(workload.client)}
+        case _:
+            return {"command": workload.command}
 
 
 def fenced(text: str, language: str = "") -> str:
@@ -106,7 +121,8 @@ def _told(task: Task, base: str) -> dict[str, Any]:
         "base": _label(task, base),
         "importable": [_place(name) for name in task.environment.pythonpath],
         "install": task.environment.install,
-        "command": _spelled(workload.command) if workload.kind == "command" else None,
+        "command": None, "server": None, **commands(task),
+        "asked": workload.kind.endswith("_serve"),
         "calls": workload.calls if workload.kind == "python" else None,
         "inputs": workload.kind == "command" and bool(workload.files),
         "timeout": f"{workload.timeout:g}",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pytest_isobench.benchmarks.overrides import Rules
 from pytest_isobench.dataset.documents import Document
 from pytest_isobench.models.base import Record
 from pytest_isobench.redaction import is_secret_name
@@ -41,6 +42,7 @@ class Overrides(Record):
 
     version: Literal[1]
     overrides: dict[str, Override] = {}
+    benchmarks: Rules = Field(Rules(), description="What is known of models and engines; before the packaged rules.")
     blacklist: dict[str, Annotated[str, Field(min_length=1)]] = Field({}, description="Reasons by task id or commit.")
 
     def of(self, *names: str) -> Override:

@@ -133,7 +133,8 @@ class _Campaign:
         self.seed = digest(str(setting.configuration.seed), setting.campaign)
         self.trusted = [arm for arm in (BASELINE, HUMAN, CONTROL) if self.only in (None, arm)]
         self.agents_race = self.only in (None, "agent")
-        self.ground = Ground(setting, self.trusted, racing if self.agents_race else (), provider, observer)
+        logs = journal.path.with_suffix("") / setting.campaign[:12]
+        self.ground = Ground(setting, self.trusted, racing if self.agents_race else (), provider, observer, logs)
         self.attribution = Attribution(self.trusted, racing, self._play_for_nothing, self._renew)
 
     def run(self, judge: Judge) -> dict[str, Result]:

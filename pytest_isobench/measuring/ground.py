@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 from pytest_isobench.checks.command import run_check
 from pytest_isobench.errors import DoesNotApplyError, DoesNotBuildError, NotEvaluableError, SandboxError
@@ -17,7 +18,7 @@ from pytest_isobench.models.result import Configuration, Finding, Isolation, Out
 from pytest_isobench.models.task import Task
 from pytest_isobench.models.trial import ArmFailure
 from pytest_isobench.sandboxes.base import Needs, Sandbox, SandboxProvider
-from pytest_isobench.workloads.base import BASELINE, CONTROL, HUMAN, ORACLE, Bench
+from pytest_isobench.workloads.base import BASELINE, CONTROL, HUMAN, ORACLE, Bench, companion
 
 SPARE = "spare"
 """A further copy of the baseline, placed to see whether the machine has room for one more arm."""
@@ -39,9 +40,16 @@ class Ground:
     isolation: Isolation
 
     def __init__(
-        self, setting: Setting, trusted: Sequence[str], racing: Sequence[Contender], provider: SandboxProvider, observer: Observer
+        self,
+        setting: Setting,
+        trusted: Sequence[str],
+        racing: Sequence[Contender],
+        provider: SandboxProvider,
+        observer: Observer,
+        logs: Path | None = None,
     ) -> None:
         self._setting, self._trusted, self._racing, self._provider, self._observer = setting, trusted, racing, provider, observer
+        self._logs = logs
         self._stack = ExitStack()
         self._sandbox: Sandbox | None = None
         self._strikes: Counter[str] = Counter()
@@ -74,7 +82,7 @@ class Ground:
                 return False
         setting = self._setting
         timeout = setting.configuration.timeout or setting.task.workload.timeout
-        self.bench = Bench(sandbox=sandbox, campaign=setting.campaign, cores=setting.cores, timeout=timeout)
+        self.bench = Bench(sandbox=sandbox, campaign=setting.campaign, cores=setting.cores, timeout=timeout, logs=self._logs)
         return True
 
     def _open(self) -> Sandbox:
@@ -91,14 +99,21 @@ class Ground:
             self._observer.phase(setting.task.id, f"placing {arm}")
             try:
                 sandbox.add(arm, versions[arm], setting.task.environment)
+                self._place_companion(sandbox, arm)
             except (DoesNotApplyError, DoesNotBuildError) as error:
                 raise NotEvaluableError(f"the {arm} itself cannot be placed: {error}") from error
+
+    def _place_companion(self, sandbox: Sandbox, arm: str) -> None:
+        """Place the baseline's code beside an arm that is to be asked, where arms are kept apart."""
+        if self._setting.workload.asks and sandbox.apart and arm != ORACLE:
+            sandbox.add(companion(arm), self._setting.baseline, self._setting.task.environment, beside=arm)
 
     def _place(self, sandbox: Sandbox, contender: Contender) -> bool:
         """Place a patch and run its checks; what does not get that far has its verdict. False when the sandbox is lost over it."""
         self._observer.phase(self._setting.task.id, f"placing {contender.entrant.agent}")
         try:
             sandbox.add(contender.arm, contender.version, self._setting.task.environment, patch=contender.patch)
+            self._place_companion(sandbox, contender.arm)
             if not contender.checks:
                 self._check(sandbox, contender)
         except DoesNotApplyError as error:

@@ -50,6 +50,16 @@ def moved_work(rounds: Sequence[Mapping[str, Trial]], agent: str, trusted: Seque
     return found
 
 
+def slower_start(rounds: Sequence[Mapping[str, Trial]], agent: str, trusted: Sequence[str]) -> list[Finding]:
+    """Compare how long an agent's server takes until it can be asked. What a server does once is nobody's cheat, but is to be seen."""
+    played = [trials for trials in rounds if all(arm in trials for arm in (agent, *trusted))]
+    growth, before = _growth(played, agent, trusted, "setup") if played and trusted else (0.0, 0.0)
+    if growth <= GROWTH * before + SETUP_ALLOWANCE:
+        return []
+    message = f"the server takes {growth:.3g} s longer to start than without the patch, where it takes {before:.3g} s"
+    return [Finding(kind="slower_start", severity="alarm", message=message)]
+
+
 def _growth(played: Sequence[Mapping[str, Trial]], agent: str, trusted: Sequence[str], field: str) -> tuple[float, float]:
     """Return by how many seconds the agent certainly exceeds the slowest trusted arm, and what that one needs."""
     pairs = []

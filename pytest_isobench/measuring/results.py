@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from pytest_isobench.dataset.versions import Version
 from pytest_isobench.gpus import Gpu
 from pytest_isobench.measuring.contenders import Contender, Entrant, digest
 from pytest_isobench.measuring.race import Race
-from pytest_isobench.measuring.statistics import Interval, estimate, hard_success, rounded
+from pytest_isobench.measuring.statistics import Interval, estimate, hard_success, opposed, rounded
 from pytest_isobench.models.result import (
     Comparison,
     Configuration,
@@ -103,7 +104,7 @@ def judged(setting: Setting, race: Race, contender: Contender, measured: Measure
     verdict = _verdict(race, contender)
     if verdict is not None and contender.failure is None and not contender.cheated:
         verdict = judge(setting.task, comparison) or verdict
-    findings = (*contender.findings.values(), *_control_findings(race), *measured.findings)
+    findings = (*contender.findings.values(), *_control_findings(race), *_opposed_findings(comparison), *measured.findings)
     return setting.result(
         contender.entrant,
         patch_digest=contender.digest,
@@ -186,6 +187,25 @@ def _verdict(race: Race, contender: Contender) -> Verdict | None:
     success = hard_success(race.state, contender.versus_human, contender.versus_baseline, race.margin, correct=True)
     reasons = (_in_words(contender.versus_human, "the human"), _in_words(contender.versus_baseline, "the baseline"))
     return Verdict(outcome=outcome, gain=gain, hard_success=success, reasons=reasons)
+
+
+def _opposed_findings(comparison: Comparison) -> Sequence[Finding]:
+    """Note when another metric of the same runs says the opposite of the task's own, which decides."""
+    own, margin = comparison.agent_vs_human, comparison.margin
+    others = [(other.metric.name, other.agent_vs_human) for other in comparison.secondary]
+    against = [name for name, other in others if own and other and _certain(own) and _certain(other) and _oppose(own, other, margin)]
+    if not against:
+        return ()
+    message = f"{comparison.metric.name} decides, and says the opposite of {', '.join(against)}"
+    return (Finding(kind="metrics_oppose", severity="note", message=message),)
+
+
+def _certain(found: Estimate) -> bool:
+    return found.low is not None and found.high is not None and not found.low <= 1 <= found.high
+
+
+def _oppose(one: Estimate, other: Estimate, margin: float) -> bool:
+    return opposed(math.log(one.ratio), math.log(other.ratio), margin)
 
 
 def _in_words(interval: Interval, other: str) -> str:

@@ -113,7 +113,7 @@ class Brief(Record):
     constraints: tuple[str, ...] = Field((), description="What must hold besides what holds for every task.")
     hints: tuple[str, ...] = Field((), description="Where to look; given to every agent alike.")
     workload: Literal["described", "shown"] = Field("described", description="Whether the agent sees its source.")
-    family: Name | None = Field(None, description="Template of the prompt, FAMILY.md.j2; by default the workload's kind.")
+    family: Name | None = Field(None, description="Template of the prompt, FAMILY.md.j2; by default that of the workload.")
 
 
 class Contract(Record):

@@ -13,6 +13,11 @@ class WorkloadRecord(Record):
     """What all kinds have in common."""
 
     @property
+    def family(self) -> str:
+        """Kind of prompt that tells of it."""
+        return str(getattr(self, "kind", ""))
+
+    @property
     def files(self) -> tuple[str, ...]:
         """Paths of the files that belong to it, relative to the task file."""
         return tuple(name for name in (getattr(self, "file", None),) if name)
@@ -119,6 +124,10 @@ class EngineWorkload(WorkloadRecord):
     serving: Serving = Serving()
     timeout: PositiveFloat = Field(1800.0, description="Seconds that one run of the benchmark may take.")
     reference: Literal["baseline", "human"] = Field("baseline", description="Whose answers are the right ones.")
+
+    @property
+    def family(self) -> str:
+        return "engine"
 
 
 Workload = Annotated[PythonWorkload | CommandWorkload | ReportedWorkload | ServeWorkload | EngineWorkload, Field(discriminator="kind")]

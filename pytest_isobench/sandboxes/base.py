@@ -46,6 +46,8 @@ class Process:
     """Start under a keeper that adopts and kills orphans: for systems without a pid namespace."""
     descriptors: Mapping[str, int] = field(default_factory=dict)
     """Files to open read-only for the child: path to descriptor number."""
+    joint: bool = False
+    """Whether it is in the supervisor's joint network, which is the loopback and nothing else."""
     temporary: str = ""
     """Folder to make for it as its user, and to remove after its end."""
     swept: tuple[str, ...] = ()
@@ -80,6 +82,14 @@ class Supervisor(ABC):
     @abstractmethod
     def start(self, name: str, process: Process) -> None:
         """Start a resident candidate; it stays frozen until it is asked something."""
+
+    @abstractmethod
+    def serve(self, name: str, process: Process) -> None:
+        """Start a server, which runs until it is stopped, while commands are run beside it. No candidate has a turn meanwhile."""
+
+    @abstractmethod
+    def is_serving(self, name: str) -> bool:
+        """Tell whether a server still runs."""
 
     @abstractmethod
     def ask(self, name: str, operation: str, payload: bytes, *, timeout: float) -> Reply:
@@ -166,12 +176,18 @@ class Sandbox(ABC):
     supervisor: Supervisor
     runs: bool = True
     """Whether processes really run in it."""
+    apart: bool = False
+    """Whether joint processes of two arms cannot reach each other, unless one arm was placed beside the other."""
     gpus: tuple[Gpu, ...] = ()
     """The devices that its candidates may use, all of them and no others: leased, and set before the first arm is added."""
 
     @abstractmethod
-    def add(self, arm: str, version: Version, environment: Environment, *, patch: str | None = None) -> None:
+    def add(
+        self, arm: str, version: Version, environment: Environment, *, patch: str | None = None, beside: str | None = None
+    ) -> None:
         """Place an arm: its own view of the tree, the patches applied, bytecode compiled, install commands run.
+
+        Its joint processes can reach those of the arm that it is placed `beside`.
 
         Raises:
             DoesNotApplyError: the patch does not fit the tree or reaches outside of it.
@@ -190,8 +206,12 @@ class Sandbox(ABC):
         cores: Sequence[int] = (),
         writable: bool = False,
         network: bool = False,
+        joint: bool = False,
     ) -> Process:
         """Describe a confined process in an arm. In `argv` the items `{python}` and `{tree}` stand for the arm's own.
+
+        `network` opens the machine's network to it, where the sandbox keeps it closed; `joint` lets it reach other processes that are
+        so started, on the loopback, and nothing else.
 
         The process sees its arm's tree (read-only unless `writable`), its environment and the system read-only, a private empty temporary
         folder, a clean set of variables, and nothing else: no other arm, no task file, no home.

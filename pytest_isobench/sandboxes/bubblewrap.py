@@ -93,6 +93,7 @@ class Bubblewrap(Confinement):
             cores=order.cores,
             limits=limits(order.resources, processes=order.resources.pids + self.processes + tasks_of(user)),
             cgroups=order.cgroups,
+            joint=order.joint,
             descriptors=descriptors,
         )
 
@@ -104,7 +105,7 @@ class Bubblewrap(Confinement):
 
     def _options(self, place: Place, order: Order) -> Iterator[str]:
         """The order matters: temporary file systems come before what is bound below them, and the root is closed last."""
-        yield from (*NAMESPACES, *(() if order.network else ("--unshare-net",)), *self._program.no_nesting, *SAFETY)
+        yield from (*NAMESPACES, *(() if order.network or order.joint else ("--unshare-net",)), *self._program.no_nesting, *SAFETY)
         temporary = (*self._program.size(order.resources.disk_mb), "--perms", "1777", "--tmpfs")
         yield from (*temporary, TEMPORARY)
         yield from _system()

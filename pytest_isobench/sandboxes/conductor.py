@@ -28,6 +28,14 @@ class Conductor(Supervisor):
         supervisor.start(name, process)
         self._homes[name] = supervisor
 
+    def serve(self, name: str, process: Process) -> None:
+        supervisor = self._of(process)
+        supervisor.serve(name, process)
+        self._homes[name] = supervisor
+
+    def is_serving(self, name: str) -> bool:
+        return self._homes[name].is_serving(name)
+
     def ask(self, name: str, operation: str, payload: bytes, *, timeout: float) -> Reply:
         return self._homes[name].ask(name, operation, payload, timeout=timeout)
 

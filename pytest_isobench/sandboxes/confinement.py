@@ -40,6 +40,7 @@ class Order:
     cores: tuple[int, ...] = ()
     writable: bool = False
     network: bool = False
+    joint: bool = False
     cgroups: tuple[str, ...] = ()
 
 

@@ -112,6 +112,7 @@ class ContainerSandbox(Sandbox):
         """
         self.isolation, self.supervisor = isolation, Conductor()
         self._launch, self._alone, self._whole = launch, alone, whole
+        self.apart = alone
         self._next_user = random.choice(FIRST_USERS) if user is None else user
         self._arms: dict[str, Quarters] = {}
         self._containers: dict[str, Container] = {}
@@ -121,10 +122,12 @@ class ContainerSandbox(Sandbox):
         self._stack.push(self._release)
         self._stack.callback(self.supervisor.close)
 
-    def add(self, arm: str, version: Version, environment: Environment, *, patch: str | None = None) -> None:
+    def add(
+        self, arm: str, version: Version, environment: Environment, *, patch: str | None = None, beside: str | None = None
+    ) -> None:
         if arm in self._arms:
             raise SandboxError(f"the sandbox already has an arm {arm!r}")
-        quarters = self._quarters(version, environment)
+        quarters = self._quarters(version, environment, beside)
         run = self._runner(quarters)
         self._send(quarters, UNPACK, pack(version.tree), str(quarters.place.tree), "0750", user=quarters.place.builder)
         for text in (version.patch, patch):
@@ -148,6 +151,7 @@ class ContainerSandbox(Sandbox):
         cores: Sequence[int] = (),
         writable: bool = False,
         network: bool = False,  # noqa: ARG002 - a container has it or not
+        joint: bool = False,  # noqa: ARG002 - all processes of a container share its loopback
     ) -> Process:
         """Describe a process in an arm; `{worker}` stands for the worker program. Ask again for every start."""
         if arm not in self._arms:
@@ -168,11 +172,11 @@ class ContainerSandbox(Sandbox):
         """Release something once everything is closed."""
         self._release.callback(release)
 
-    def _quarters(self, version: Version, environment: Environment) -> Quarters:
+    def _quarters(self, version: Version, environment: Environment, beside: str | None) -> Quarters:
         """Make room for an arm, with its environment in it."""
-        machine = self._machine()
+        machine = self._arms[beside].machine if beside else self._machine()
         container = self._containers[machine]
-        name = "arm" if self._alone else secrets.token_hex(6)
+        name = ("beside" if beside else "arm") if self._alone else secrets.token_hex(6)
         path = self._environment(machine, container, version)
         builder, runner = self._next_user, self._next_user + 1
         self._next_user += 2
@@ -206,7 +210,7 @@ class ContainerSandbox(Sandbox):
                     f"the task's environment has Python {wanted}, and the image Python {self._versions[machine]}: "
                     f"use an image with Python {wanted} (--isobench-image), or set 'python' in the task's environment"
                 )
-            path = f"{ROOT}/envs/{len(self._environments) if not self._alone else 0}"
+            path = f"{ROOT}/envs/{sum(home == machine for home, _ in self._environments)}"
             self._root(machine, container.supervisor.python, ENVIRONMENT, path, "whole" if self._whole else "bare")
             self._root(machine, container.supervisor.python, UNPACK, path, "0755", stdin=pack_environment(source, path))
             self._environments[key] = path

@@ -91,7 +91,15 @@ class FakeSandbox(Sandbox):
         self._folder = Path(tempfile.mkdtemp(prefix="isobench-fake-"))
         self._arms: set[str] = set()
 
-    def add(self, arm: str, version: Version, environment: Environment, *, patch: str | None = None) -> None:  # noqa: ARG002 - nothing is installed
+    def add(
+        self,
+        arm: str,
+        version: Version,
+        environment: Environment,  # noqa: ARG002 - nothing is installed
+        *,
+        patch: str | None = None,
+        beside: str | None = None,  # noqa: ARG002
+    ) -> None:
         tree = self._folder / arm
         try:
             shutil.copytree(version.tree, tree, symlinks=True)
@@ -116,6 +124,7 @@ class FakeSandbox(Sandbox):
         cores: Sequence[int] = (),
         writable: bool = False,  # noqa: ARG002
         network: bool = False,  # noqa: ARG002
+        joint: bool = False,  # noqa: ARG002
     ) -> Process:
         if arm not in self._arms:
             raise no_arm(arm, sorted(self._arms))
@@ -140,6 +149,12 @@ class FakeSupervisor(Supervisor):
     def start(self, name: str, process: Process) -> None:
         self._require_machine()
         self._residents[name] = process
+
+    def serve(self, name: str, process: Process) -> None:
+        self.start(name, process)
+
+    def is_serving(self, name: str) -> bool:
+        return self._script(self._residents[name]).fail not in ("crash", "exit", "cheat")
 
     def ask(self, name: str, operation: str, payload: bytes, *, timeout: float) -> Reply:  # noqa: ARG002 - no time passes
         script = self._script(self._residents[name])

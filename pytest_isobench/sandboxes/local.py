@@ -130,7 +130,9 @@ class LocalSandbox(Sandbox):
         self._session.note(users=(claim.user,))
         return claim.user
 
-    def add(self, arm: str, version: Version, environment: Environment, *, patch: str | None = None) -> None:
+    def add(
+        self, arm: str, version: Version, environment: Environment, *, patch: str | None = None, beside: str | None = None  # noqa: ARG002
+    ) -> None:
         if arm in self._places:
             raise SandboxError(f"the sandbox already has an arm {arm!r}")
         stage = self._stage(version, environment)
@@ -159,13 +161,22 @@ class LocalSandbox(Sandbox):
         cores: Sequence[int] = (),
         writable: bool = False,
         network: bool = False,
+        joint: bool = False,
     ) -> Process:
         """Describe a confined process in an arm; `{worker}` stands for the worker program. Ask again for every start."""
         if resources.gpus:
             raise NotEvaluableError("needs a GPU, and the local sandbox gives candidates none; use another --isobench-sandbox")
         if arm not in self._places:
             raise no_arm(arm, self._places)
-        order = Order(argv=argv, resources=resources, variables=variables or {}, cores=tuple(cores), writable=writable, network=network)
+        order = Order(
+            argv=argv,
+            resources=resources,
+            variables=variables or {},
+            cores=tuple(cores),
+            writable=writable,
+            network=network,
+            joint=joint and self.isolation.network,
+        )
         return self._describe(self._places[arm], order)
 
     def close(self) -> None:

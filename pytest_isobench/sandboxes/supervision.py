@@ -70,6 +70,13 @@ class SupervisorClient(Supervisor):
     def start(self, name: str, process: Process) -> None:
         self._request({"do": "start", "name": name, "process": asdict(process)}, timeout=30)
 
+    def serve(self, name: str, process: Process) -> None:
+        self._request({"do": "serve", "name": name, "process": asdict(process)}, timeout=30)
+
+    def is_serving(self, name: str) -> bool:
+        answer, _ = self._request({"do": "look", "name": name}, timeout=30)
+        return bool(answer["running"])
+
     def ask(self, name: str, operation: str, payload: bytes, *, timeout: float) -> Reply:
         header = {"do": "ask", "name": name, "operation": OPERATIONS[operation], "timeout": timeout, "limit": ANSWER_LIMIT}
         answer, blobs = self._request(header, [payload], timeout=2 * timeout)

@@ -12,12 +12,15 @@ Answers of a candidate:   length of the payload (8 bytes), status (1 byte: 0 don
 from __future__ import annotations
 
 import ctypes
+import fcntl
+import functools
 import gc
 import json
 import os
 import resource
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -28,12 +31,15 @@ FRAME = struct.Struct(">QB16s")
 READY = b"\0" * 16
 UNTIMED = {ord("G"): "collect", ord("P"): "prepare"}
 """Requests that come before the timed one, and where their seconds stand in the reply."""
-LOG_TAIL = 64 * 1024
+LOG_TAIL, SERVER_LOG = 64 * 1024, 16 * 2**20
+"""Bytes of a log that are brought back: its end."""
 CHUNK = 1 << 20
 STOP_LIMIT = 10.0
 """Seconds that processes may take to be frozen: one that is in the middle of a long system call goes on until its end."""
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 STOPPED = ("T", "t")
 clock = time.perf_counter_ns
 
@@ -336,10 +342,60 @@ def arrive(directory: str) -> None:
         os.chdir(directory)
 
 
+@functools.cache
+def joint_network() -> list[tuple[int, int]]:
+    """Make a network with nothing in it but the loopback, for processes that talk to each other: its namespaces' descriptors and kinds.
+
+    Who is not root makes it in a user namespace, where their processes are themselves.
+    """
+    kinds = {"net": CLONE_NEWNET} if os.geteuid() == 0 else {"user": CLONE_NEWUSER, "net": CLONE_NEWNET}
+    (made, tell), (wait, end) = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(end)
+            open_network(sum(kinds.values()))
+            os.write(tell, b"1")
+            os.read(wait, 1)
+        finally:
+            os._exit(0)
+    for descriptor in (tell, wait):
+        os.close(descriptor)
+    try:
+        if not os.read(made, 1):
+            raise OSError("no network can be made for processes that talk to each other")
+        return [(os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), kind) for name, kind in kinds.items()]
+    finally:
+        os.close(made)
+        os.close(end)
+        os.waitpid(pid, 0)
+
+
+def open_network(kinds: int) -> None:
+    """Leave the machine's network for a new one."""
+    user, group = os.geteuid(), os.getegid()
+    LIBC.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+    demand(LIBC.unshare(kinds))
+    if kinds & CLONE_NEWUSER:
+        write_text("/proc/self/setgroups", "deny")
+        write_text("/proc/self/uid_map", f"{user} {user} 1")
+        write_text("/proc/self/gid_map", f"{group} {group} 1")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        name, flags = struct.unpack("16sh", fcntl.ioctl(any_socket, SIOCGIFFLAGS, struct.pack("16sh", b"lo", 0)))
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh", name, flags | IFF_UP))
+
+
+def demand(done: int) -> None:
+    """Raise `OSError` for a call of the C library that failed."""
+    if done:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
 def spawn(spec: dict[str, Any], stdin: int | BinaryIO, stdout: int, stderr: int | BinaryIO) -> subprocess.Popen[bytes]:
     """Start a process as its description says: limits, control groups, cores, user, and dying with us."""
     files = [(os.open(path, os.O_RDONLY), number) for path, number in spec["descriptors"].items()]
     limits = [lowered(getattr(resource, name), value) for name, value in spec["limits"].items()]
+    namespaces = joint_network() if spec["joint"] else []
 
     def enter() -> None:
         LIBC.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # only so may it change its own score
@@ -352,6 +408,8 @@ def spawn(spec: dict[str, Any], stdin: int | BinaryIO, stdout: int, stderr: int 
             os.sched_setaffinity(0, spec["cores"])
         for opened, number in files:
             os.dup2(opened, number)
+        for namespace, kind in namespaces:
+            demand(LIBC.setns(namespace, kind))
         become(spec)
         arrive(spec["directory"])  # which may be its user's alone
         if spec["temporary"]:
@@ -409,23 +467,53 @@ finally:
 # Candidates --------------------------------------------------------------------------------------------------------------------
 
 
-class Candidate:
+class Resident:
+    """A process that stays until it is stopped."""
+
+    log_tail = LOG_TAIL
+    processes_at_start = 0
+
+    def __init__(self, spec: dict[str, Any], stdin: int = subprocess.DEVNULL, stdout: int | None = None) -> None:
+        self.log = memory_file("log")
+        self.process = spawn(spec, stdin, self.log.fileno() if stdout is None else stdout, self.log)
+        self.spec, self.cell = spec, Cell(self.process.pid, spec)
+
+    def stop(self) -> tuple[dict[str, Any], bytes]:
+        """Kill it; what remained of it."""
+        code = self.process.poll()
+        extra = max(0, len(tree(self.process.pid)) - self.processes_at_start) if code is None and self.processes_at_start else 0
+        notes, peak = ([], 0) if code is not None else (self.cell.notes(), self.cell.max_rss())
+        if code is None:
+            self.cell.kill()
+            self.process.wait()
+        size = self.log.seek(0, os.SEEK_END)
+        self.log.seek(max(0, size - self.log_tail))
+        log = self.log.read(self.log_tail)
+        self.log.close()
+        sweep(self.spec)
+        return {"returncode": code, "processes": extra, "max_rss": peak, "notes": notes}, log
+
+
+class Service(Resident):
+    """A server that others ask over the network. It is never frozen: only one runs at a time."""
+
+    log_tail = SERVER_LOG
+
+
+class Candidate(Resident):
     """A resident worker, spoken to over its own pair of pipes."""
 
     def __init__(self, spec: dict[str, Any]) -> None:
         request_end, self.requests = os.pipe()
         self.answers, answer_end = os.pipe()
-        self.log = memory_file("log")
         try:
-            self.process = spawn(spec, request_end, answer_end, self.log)
+            super().__init__(spec, request_end, answer_end)
         finally:
             os.close(request_end)
             os.close(answer_end)
         for end in (self.requests, self.answers):
             os.set_blocking(end, False)
-        self.spec, self.cell = spec, Cell(self.process.pid, spec)
         self.ready = False
-        self.processes_at_start = 0
 
     def wait_until_ready(self, timeout: float) -> None:
         if self.ready:
@@ -486,21 +574,10 @@ class Candidate:
         return Broken("exited", f"ended with status {code}")
 
     def stop(self) -> tuple[dict[str, Any], bytes]:
-        """Kill it; what remained of it."""
-        code = self.process.poll()
-        extra = max(0, len(tree(self.process.pid)) - self.processes_at_start) if code is None else 0
-        notes, peak = ([], 0) if code is not None else (self.cell.notes(), self.cell.max_rss())
-        if code is None:
-            self.cell.kill()
-            self.process.wait()
+        remains = super().stop()
         os.close(self.requests)
         os.close(self.answers)
-        size = self.log.seek(0, os.SEEK_END)
-        self.log.seek(max(0, size - LOG_TAIL))
-        log = self.log.read(LOG_TAIL)
-        self.log.close()
-        sweep(self.spec)
-        return {"returncode": code, "processes": extra, "max_rss": peak, "notes": notes}, log
+        return remains
 
 
 def wait_for(descriptor: int, event: int, deadline: float) -> None:
@@ -623,6 +700,7 @@ class Server:
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
         self.source, self.sink = source, sink
         self.candidates: dict[str, Candidate] = {}
+        self.services: dict[str, Service] = {}
 
     def serve(self) -> NoReturn:
         while True:
@@ -657,12 +735,13 @@ class Server:
             raise ControllerGone from None
 
     def close(self) -> None:
-        for candidate in self.candidates.values():
-            candidate.stop()
+        for resident in (*self.candidates.values(), *self.services.values()):
+            resident.stop()
         self.candidates.clear()
+        self.services.clear()
 
     def pids(self) -> list[int]:
-        return [candidate.process.pid for candidate in self.candidates.values()]
+        return [resident.process.pid for resident in (*self.candidates.values(), *self.services.values())]
 
     def do_hello(self, _header: dict[str, Any]) -> Answer:
         return {"pid": os.getpid(), "python": sys.executable, "environment": dict(os.environ)}, []
@@ -678,6 +757,13 @@ class Server:
     def do_start(self, header: dict[str, Any]) -> Answer:
         self.candidates[header["name"]] = Candidate(header["process"])
         return {}, []
+
+    def do_serve(self, header: dict[str, Any]) -> Answer:
+        self.services[header["name"]] = Service(header["process"])
+        return {}, []
+
+    def do_look(self, header: dict[str, Any]) -> Answer:
+        return {"running": self.services[header["name"]].process.poll() is None}, []
 
     def do_ask(self, header: dict[str, Any], payload: bytes) -> Answer:
         reply, answer = self.play(header["name"], [(ord(header["operation"]), payload)], header["timeout"], header["limit"])
@@ -732,8 +818,9 @@ class Server:
     def do_stop(self, header: dict[str, Any]) -> Answer:
         remains, logs = [], []
         for name in header["names"]:
-            if name in self.candidates:
-                facts, log = self.candidates.pop(name).stop()
+            resident = self.candidates.pop(name, None) or self.services.pop(name, None)
+            if resident is not None:
+                facts, log = resident.stop()
                 remains.append({"name": name, **facts})
                 logs.append(log)
         collect_orphans(self.pids())

@@ -9,7 +9,7 @@
 
 import pytest
 
-for name in ("base", "placing", "running", "moving", "limiting", "isolating"):
+for name in ("base", "placing", "running", "moving", "limiting", "isolating", "serving"):
     pytest.register_assert_rewrite(f"pytest_isobench.testing.{name}")
 
 from pytest_isobench.testing.sandbox import SandboxContract  # noqa: E402 - after the registration

@@ -31,6 +31,17 @@ class Bench:
     cores: tuple[int, ...]
     timeout: float
     """Seconds that one request or run may take."""
+    logs: Path | None = None
+    """Folder for the logs of servers."""
+
+    def companion(self, arm: str) -> str:
+        """Return the arm with the baseline's code whose joint processes reach those of another arm."""
+        return companion(arm) if self.sandbox.apart else ORACLE
+
+
+def companion(arm: str) -> str:
+    """Return the name of the baseline's copy beside an arm, where sandboxes keep arms apart."""
+    return f"{ORACLE}@{arm}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +72,9 @@ class Workload(Protocol):
 
     metrics: tuple[Metric, ...]
     """All that is measured, when it is more than the task's own metric."""
+
+    asks: bool
+    """Whether trusted programs ask the arms over a network: they need the baseline's code beside every arm."""
 
     def open(self, bench: Bench, arms: Sequence[str], seed: str, sizing: int = 0) -> None:
         """Get ready: start the oracle and size the samples on the trusted arms, unless an earlier run has found the sizing.

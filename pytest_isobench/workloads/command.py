@@ -31,6 +31,7 @@ class CommandRounds:
     schedule: Schedule = "rounds"
     statistic: Statistic = "min"
     metrics: tuple[Metric, ...] = ()
+    asks = False
     overhead: float | None = None
 
     def __init__(self, task: Task, folder: Path) -> None:

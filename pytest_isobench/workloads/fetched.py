@@ -55,12 +55,14 @@ def fetch(
     variables: Mapping[str, str] | None = None,
     timeout: float | None = None,
     limit: int = LIMIT,
+    cores: Sequence[int] | None = None,
+    joint: bool = False,
 ) -> Fetched:
     """Run a command in an arm. Raises `SandboxError` when the machine fails.
 
     In `argv` and `variables`, `{python}`, `{tree}` and `{scratch}` stand for the arm's own, also within items. `placed` are files of the
     scratch folder before the command starts, `files` names or globs of those to bring back; `timeout` is in seconds, by default the
-    bench's.
+    bench's, and so are the cores. A `joint` command reaches the arms' servers.
     """
     key = secrets.token_bytes(32)
     request = {
@@ -76,7 +78,8 @@ def fetch(
         ["{python}", "-I", "-S", "-c", Path(fetching.__file__).read_text("utf-8")],
         resources=task.resources,
         variables=task.environment.variables,
-        cores=bench.cores,
+        cores=bench.cores if cores is None else cores,
+        joint=joint,
     )
     room = 3 * limit * 4 // 3 + SPARE
     stdin = json.dumps(request).encode()

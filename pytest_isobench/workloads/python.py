@@ -35,6 +35,7 @@ class ResidentWorkload:
     schedule: Schedule = "pingpong"
     statistic: Statistic = "min"
     metrics: tuple[Metric, ...] = ()
+    asks = False
 
     def __init__(self, task: Task, folder: Path) -> None:
         if not isinstance(task.workload, PythonWorkload):

@@ -13,10 +13,11 @@ from pytest_isobench.errors import NotEvaluableError
 from pytest_isobench.models.result import Finding, Outcome
 from pytest_isobench.models.task import Metric, Task
 from pytest_isobench.models.trial import ArmFailure, Trial
-from pytest_isobench.models.workload import ReportedWorkload
+from pytest_isobench.models.workload import EngineWorkload, ReportedWorkload
 from pytest_isobench.workloads.base import HUMAN, ORACLE, REPORTED, WALL, Bench, RoundPlan, Schedule, Statistic
 from pytest_isobench.workloads.fetched import Fetched, fetch
 from pytest_isobench.workloads.formats.base import BadReportError, ForgedReportError, Format, Report
+from pytest_isobench.workloads.formats.engines import EngineFormat
 from pytest_isobench.workloads.formats.scripts import GsoFormat, IsoBenchFormat
 from pytest_isobench.workloads.formats.suites import AsvFormat, PytestBenchmarkFormat
 from pytest_isobench.workloads.observed import SHOWN, busy_ratio, refuse_untrustworthy
@@ -40,23 +41,29 @@ class ReportedRounds:
     schedule: Schedule = "rounds"
     statistic: Statistic = "median"
     overhead: float | None = None
+    asks = False
 
     def __init__(self, task: Task, folder: Path) -> None:
         self._task = task
         self._format = self._make(task, folder)
         self.digest, self.command = self._format.digest, " ".join(self._format.argv)
+        changed = Finding(kind="command_changed", severity="note", message="; ".join(self._format.notes))
+        self._notes = (NOTE, changed) if self._format.notes else (NOTE,)
         self.sizing = 1
         self.metrics: tuple[Metric, ...] = ()
 
     def _make(self, task: Task, folder: Path) -> Format:
-        if not isinstance(task.workload, ReportedWorkload):
-            raise TypeError(f"not a reported workload: {task.workload.kind}")
-        return FORMATS[task.workload.format](task.workload, folder)
+        workload = task.workload
+        if isinstance(workload, EngineWorkload):
+            return EngineFormat(task, workload, folder)
+        if not isinstance(workload, ReportedWorkload):
+            raise TypeError(f"not a workload that times itself: {workload.kind}")
+        return FORMATS[workload.format](workload, folder)
 
-    def open(self, bench: Bench, arms: Sequence[str], seed: str, sizing: int = 0) -> None:  # noqa: ARG002 - nothing is drawn or sized
+    def open(self, bench: Bench, arms: Sequence[str], seed: str, sizing: int = 0) -> None:  # noqa: ARG002 - nothing is sized
         if not bench.sandbox.runs:
             raise NotEvaluableError("benchmarks that time themselves must really be run; this sandbox runs nothing")
-        self._format.prepare(bench, self._task)
+        self._format.prepare(bench, self._task, seed)
         arm = HUMAN if self._task.workload.reference == "human" else ORACLE
         run = self._run(bench, arm, bench.timeout)
         failure = self._failure(run)
@@ -91,13 +98,13 @@ class ReportedRounds:
         )
 
     def _trial(self, bench: Bench, plan: RoundPlan, arm: str, run: Fetched) -> Trial:
-        place = Trial(campaign=bench.campaign, round=plan.index, arm=arm, position=plan.arms.index(arm), findings=(NOTE,))
+        place = Trial(campaign=bench.campaign, round=plan.index, arm=arm, position=plan.arms.index(arm), findings=self._notes)
         try:
             report = self._judged(bench, run)
         except BadReportError as error:
             forged = (Finding(kind="forged_report", severity="cheat", message=str(error)),) if isinstance(error, ForgedReportError) else ()
             failure = self._failure(run) or ArmFailure(outcome=Outcome.INCORRECT, message=str(error)[:SHOWN])
-            return place.model_copy(update={"failure": failure, "findings": (NOTE, *forged)})
+            return place.model_copy(update={"failure": failure, "findings": (*self._notes, *forged)})
         metrics = {**report.values, WALL: run.wall, REPORTED: report.total}
         return place.model_copy(
             update={

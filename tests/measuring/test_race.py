@@ -9,8 +9,9 @@ import pytest
 
 from pytest_isobench.agents.base import Submission
 from pytest_isobench.dataset.versions import BuiltEnvironment, Version
-from pytest_isobench.errors import ComparisonRefusedError
+from pytest_isobench.errors import ComparisonRefusedError, NotEvaluableError
 from pytest_isobench.measuring.contenders import Contender, Entrant, contenders
+from pytest_isobench.measuring.moved_work import slower_start
 from pytest_isobench.measuring.race import Race, Scale
 from pytest_isobench.models.result import Configuration, Finding, Gain, Outcome, TaskState
 from pytest_isobench.models.task import Metric
@@ -125,3 +126,57 @@ def test_a_cheat_ends_the_arm():
 def test_an_import_that_grew_is_seen(setup, kinds):
     race = run({HUMAN: 1.5, "agent-0": 2.0}, setup={"agent-0": setup})
     assert sorted(race.contenders[0].findings) == kinds
+
+
+def read(values: dict[str, list[list[float]]], metric: Metric, *, statistic: str = "median", name: str = "mean_ttft_ms") -> Race:
+    """Race arms whose client has measured these values, a list a round."""
+    race = Race(agents(1), Scale(schedule="rounds", metric=metric, statistic=statistic), Configuration(), 0.05)
+    for index in range(8):
+        race.take(
+            {
+                arm: Trial(campaign="c", round=index, arm=arm, position=0, samples=rounds[index], metrics={name: rounds[index], "other": (1.0,)})
+                for arm, rounds in values.items()
+            }
+        )
+    return race
+
+
+DRAW = random.Random(3)
+SLOW, FAST = ([[center * DRAW.lognormvariate(0, 0.01) for _ in range(3)] for _ in range(8)] for center in (100.0, 50.0))
+
+
+@pytest.mark.parametrize(("better", "human", "baseline"), [("lower", FAST, SLOW), ("higher", SLOW, FAST)])
+def test_a_metric_has_a_direction(better, human, baseline):
+    arms = {BASELINE: baseline, HUMAN: human, CONTROL: baseline, "agent-0": human}
+    race = read(arms, Metric(name="mean_ttft_ms", unit="ms", better=better))
+    race.look(8, final=True)
+    assert race.state is TaskState.EVALUABLE
+    assert race.contenders[0].outcome is Outcome.MATCHES
+    other = Metric(name="mean_ttft_ms", unit="ms", better="higher" if better == "lower" else "lower")
+    assert race.secondary(other, BASELINE, HUMAN).estimate == pytest.approx(-race.human_vs_baseline.estimate)
+    assert race.median_of(name="mean_ttft_ms", arm=HUMAN) == pytest.approx(100.0 if better == "higher" else 50.0, rel=0.02)
+    assert race.secondary(Metric(name="none"), BASELINE, HUMAN) is None
+
+
+def test_a_metric_that_jumps_shows_nothing():
+    coarse = [[51.2 * (2 + index % 2)] for index in range(8)]
+    race = read(dict.fromkeys((BASELINE, HUMAN, CONTROL, "agent-0"), coarse), Metric(name="mean_ttft_ms", unit="ms"))
+    with pytest.raises(NotEvaluableError, match="mean_ttft_ms is too coarse: 2 values in 8 rounds"):
+        race.look(8, final=True)
+
+
+def test_one_slow_run_of_a_server_decides_nothing():
+    outlier = [[100.0 + index, 100.0 + index, 5000.0] for index in range(8)]
+    steady = [[100.0 + index, 100.0 + index, 100.0 + index] for index in range(8)]
+    race = read({BASELINE: steady, HUMAN: outlier, CONTROL: steady, "agent-0": steady}, Metric(name="mean_ttft_ms", unit="ms"))
+    race.look(8, final=True)
+    assert race.human_vs_baseline.estimate == 0.0
+
+
+@pytest.mark.parametrize(("start", "kinds"), [(10.0, []), (12.0, []), (20.0, ["slower_start"])])
+def test_a_server_that_starts_slower_is_seen(start, kinds):
+    def served(arm: str, setup: float) -> Trial:
+        return Trial(campaign="c", round=0, arm=arm, position=0, samples=(1.0,), setup=setup)
+
+    rounds = [{BASELINE: served(BASELINE, 10.0), HUMAN: served(HUMAN, 9.0), "agent-0": served("agent-0", start)}] * 8
+    assert [finding.kind for finding in slower_start(rounds, "agent-0", [BASELINE, HUMAN])] == kinds

@@ -60,8 +60,11 @@ class Format(ABC):
     wrong: frozenset[int] = frozenset()
     """Exit statuses that say that an answer is wrong, where others say that the run crashed."""
 
-    def prepare(self, bench: Bench, task: Task) -> None:  # noqa: B027 - a script lies beside the task
-        """Bring what is run from the baseline. Raises `NotEvaluableError` when it is not there."""
+    notes: tuple[str, ...] = ()
+    """In what it is run otherwise than the task says."""
+
+    def prepare(self, bench: Bench, task: Task, seed: str) -> None:  # noqa: B027 - a script lies beside the task
+        """Bring what is run from the baseline, and draw what is drawn. Raises `NotEvaluableError` when it is not there."""
 
     @abstractmethod
     def read(self, fetched: Fetched) -> Report:

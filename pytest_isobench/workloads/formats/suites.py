@@ -5,7 +5,7 @@ The suite's files come from the baseline's tree, whatever a patch makes of its o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_isobench.errors import NotEvaluableError
@@ -30,6 +30,15 @@ for path in paths:
 """
 
 
+def copied(bench: Bench, task: Task, paths: Sequence[str]) -> Mapping[str, bytes]:
+    """Return files and folders of the baseline's tree, as they go into a scratch folder. Raises `NotEvaluableError` when there are none."""
+    done = fetch(bench, task, ORACLE, ["{python}", "-I", "-c", COPY, f"{SCRATCH}/{SUITE}", *paths], files=[f"{SUITE}/**/*"])
+    if done.returncode or not done.files:
+        said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise NotEvaluableError(f"the baseline's tree has no benchmarks at {', '.join(paths)}: {said}")
+    return done.files
+
+
 class SuiteFormat(Format):
     """What both have in common: each benchmark has a time of its own, and their geometric mean stands for all."""
 
@@ -39,13 +48,8 @@ class SuiteFormat(Format):
         self._workload = workload
         self._paths = tuple(f"{SCRATCH}/{SUITE}/{path}" for path in workload.paths)
 
-    def prepare(self, bench: Bench, task: Task) -> None:
-        argv = ["{python}", "-I", "-c", COPY, f"{SCRATCH}/{SUITE}", *self._workload.paths]
-        done = fetch(bench, task, ORACLE, argv, files=[f"{SUITE}/**/*"])
-        if done.returncode or not done.files:
-            said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-            raise NotEvaluableError(f"the baseline's tree has no suite at {', '.join(self._workload.paths)}: {said}")
-        self.placed = {**self.placed, **done.files}
+    def prepare(self, bench: Bench, task: Task, seed: str) -> None:  # noqa: ARG002 - nothing is drawn
+        self.placed = {**self.placed, **copied(bench, task, self._workload.paths)}
 
 
 class PytestBenchmarkFormat(SuiteFormat):

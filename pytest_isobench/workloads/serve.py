@@ -1,0 +1,196 @@
+"""The `serve` workload: a server is the candidate, and a trusted client, in the baseline's tree, asks and times it.
+
+A round starts every arm's server once and runs the client several times against it: both levels of variance reach the statistics.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_isobench.benchmarks.metrics import metric as known_metric
+from pytest_isobench.benchmarks.refusals import Refusal
+from pytest_isobench.benchmarks.results import BenchmarkResult, read_results
+from pytest_isobench.benchmarks.sanity import refusals
+from pytest_isobench.errors import IsobenchError, NotEvaluableError, TaskError
+from pytest_isobench.models.result import Finding, Outcome
+from pytest_isobench.models.task import Metric, Task
+from pytest_isobench.models.trial import ArmFailure, Trial
+from pytest_isobench.models.workload import ServeWorkload, Serving
+from pytest_isobench.workloads.base import Bench, RoundPlan, Schedule, Statistic
+from pytest_isobench.workloads.fetched import Fetched, fetch
+from pytest_isobench.workloads.observed import SHOWN, refuse_untrustworthy
+from pytest_isobench.workloads.served import fault
+from pytest_isobench.workloads.server import Server, ServerError, client_cores, filled, serving
+
+RESULT = "result.json"
+"""Name of the client's result file in its scratch folder."""
+PLACES = {"{output}": f"{{scratch}}/{RESULT}", "{output_folder}": "{scratch}", "{output_name}": RESULT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What is run, the same for every arm."""
+
+    server: tuple[str, ...]
+    client: tuple[str, ...]
+    serving: Serving
+    reference: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of both."""
+    health: str = ""
+    flush: str | None = None
+    notes: tuple[str, ...] = ()
+    """What was changed in the command that the task names."""
+
+    @property
+    def command(self) -> str:
+        settings = "".join(f"{name}={shlex.quote(value)} " for name, value in self.variables.items())
+        return f"{settings}{shlex.join(self.server)} & {settings}{shlex.join(self.client)}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Served:
+    """What one arm's server did in a round."""
+
+    results: list[BenchmarkResult] = field(default_factory=list)
+    """One for each run that counts."""
+    setup: float | None = None
+    failure: ArmFailure | None = None
+
+
+class ServeRounds:
+    """Plays rounds of servers, one arm after another; every arm is asked the same, anew in every round."""
+
+    schedule: Schedule = "rounds"
+    statistic: Statistic = "median"
+    overhead: float | None = None
+    asks = True
+
+    def __init__(self, task: Task, setup: Setup) -> None:
+        self._task, self._setup = task, setup
+        self.command = setup.command
+        self.digest = hashlib.sha256(self.command.encode()).hexdigest()
+        self.sizing = setup.serving.runs
+        self.metrics: tuple[Metric, ...] = ()
+
+    def open(self, bench: Bench, arms: Sequence[str], seed: str, sizing: int = 0) -> None:
+        """Do nothing: the first round shows what the trusted arms can do."""
+
+    def play(self, bench: Bench, plan: RoundPlan) -> Mapping[str, Trial]:
+        served = {arm: self._serve(bench, plan, arm) for arm in plan.arms}
+        self._compare(served)
+        trials = {arm: self._trial(bench.campaign, plan.index, position, arm, served[arm]) for position, arm in enumerate(plan.arms)}
+        refuse_untrustworthy(trials)
+        self.metrics = self.metrics or tuple(map(known_metric, next((trial.metrics for trial in trials.values() if trial.metrics), ())))
+        return trials
+
+    def _serve(self, bench: Bench, plan: RoundPlan, arm: str) -> Served:
+        """Start an arm's server and ask it all that a round asks."""
+        served, server, setup = Served(), None, self._setup
+        try:
+            with serving(bench, self._task, arm, setup.server, setup.variables, f"{plan.index}.{arm}") as server:
+                server.wait(setup.health or setup.serving.health, setup.serving.ready)
+                served.setup = server.setup
+                for run in range(-setup.serving.warmups, setup.serving.runs):
+                    if flush := setup.flush or setup.serving.flush:
+                        server.flush(flush)
+                    found = self._ask(bench, server, f"{plan.seed}:{run}")
+                    if run >= 0:
+                        served.results.append(found)
+        except ServerError as error:
+            served.failure = server.failure(error) if server else None
+        return served
+
+    def _ask(self, bench: Bench, server: Server, seed: str) -> BenchmarkResult:
+        """Run the client once. Raises `ServerError` when what comes of it says something against the server."""
+        number = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4], "big") // 2
+        places = {**server.places, "{seed}": str(number), **PLACES}
+        done = fetch(
+            bench,
+            self._task,
+            bench.companion(server.arm),
+            [filled(item, places) for item in self._setup.client],
+            files=[RESULT],
+            variables=self._setup.variables,
+            cores=client_cores(bench.cores),
+            joint=True,
+        )
+        server.demand()
+        return self._read(done)
+
+    def _read(self, done: Fetched) -> BenchmarkResult:
+        if done.timed_out:
+            raise ServerError(Outcome.TIMED_OUT, f"the client has not ended after {done.wall:.0f} s")
+        said = done.stderr.decode(errors="replace").strip()[-SHOWN:]
+        if done.spoiled:
+            raise ServerError(Outcome.CRASHED, f"the client was disturbed: {done.spoiled}")
+        if done.returncode or RESULT not in done.files:
+            raise ServerError(Outcome.CRASHED, f"the client ended with status {done.returncode} and without a result\n{said}")
+        found = read_results(done.files[RESULT])[-1]
+        if isinstance(found, Refusal):
+            raise ServerError(Outcome.CRASHED, f"the client's result cannot be used: {found}\n{said}")
+        for refusal in refusals(found, failed_share=self._setup.serving.failures):
+            raise ServerError(Outcome.INCORRECT, str(refusal))
+        if self._task.metric.name not in found.metrics:
+            given = ", ".join(found.metrics) or "none"
+            raise NotEvaluableError(f"the client measures no {self._task.metric.name}; it measures: {given}")
+        return found
+
+    def _compare(self, served: Mapping[str, Served]) -> None:
+        """Refuse who did other work than the reference, or answered something else."""
+        reference = served.get(self._setup.reference)
+        if reference is None or reference.failure:
+            return
+        for arm in served.values():
+            if arm.failure is None and (message := fault(arm.results, reference.results, self._setup.serving)):
+                arm.failure = ArmFailure(outcome=Outcome.INCORRECT, message=message)
+
+    def _trial(self, campaign: str, index: int, position: int, arm: str, served: Served) -> Trial:
+        metrics = {} if served.failure else _by_metric(served.results)
+        return Trial(
+            campaign=campaign,
+            round=index,
+            arm=arm,
+            position=position,
+            samples=metrics.get(self._task.metric.name, ()),
+            metrics=metrics,
+            setup=served.setup,
+            failure=served.failure,
+            findings=self._findings(),
+        )
+
+    def _findings(self) -> tuple[Finding, ...]:
+        if not self._setup.notes:
+            return ()
+        return (Finding(kind="command_changed", severity="note", message="; ".join(self._setup.notes)),)
+
+
+def make_serve(task: Task, folder: Path) -> ServeRounds:
+    """Make the workload of a task whose server and client are given. Raises `TaskError` for a metric that no client measures."""
+    workload = task.workload
+    if not isinstance(workload, ServeWorkload):
+        raise TypeError(f"not a serve workload: {workload.kind}")
+    demand_metric(task, folder)
+    setup = Setup(server=workload.server, client=workload.client, serving=workload.serving, reference=workload.reference)
+    return ServeRounds(task, setup)
+
+
+def demand_metric(task: Task, folder: Path) -> None:
+    """Raise `TaskError` unless a task's metric is one that clients measure, told rightly."""
+    try:
+        known = known_metric(task.metric.name)
+    except IsobenchError as error:
+        raise TaskError(str(error), path=folder, field="metric.name") from error
+    if known != task.metric:
+        right, told = (f"{metric.unit}, {metric.better} is better" for metric in (known, task.metric))
+        raise TaskError(f"{task.id}: {known.name} is measured in {right}; the task says {told}", path=folder, field="metric")
+
+
+def _by_metric(results: Sequence[BenchmarkResult]) -> dict[str, tuple[float, ...]]:
+    """Return what all runs measured, by metric."""
+    names = [name for name in results[0].metrics if all(name in result.metrics for result in results)]
+    return {name: tuple(result.metrics[name] for result in results) for name in names}
