@@ -125,6 +125,7 @@ def _told(task: Task, base: str) -> dict[str, Any]:
         "asked": workload.kind.endswith("_serve"),
         "calls": workload.calls if workload.kind == "python" else None,
         "inputs": workload.kind == "command" and bool(workload.files),
+        "suite": workload.paths if workload.kind == "reported" else (),
         "timeout": f"{workload.timeout:g}",
         "metric": task.metric,
         "resources": task.resources,
