@@ -66,7 +66,8 @@ class EngineFormat(Format):
         name = self._task.metric.name
         if name not in values:
             raise BadReportError(f"measures no {name}; it measures: {', '.join(values) or 'nothing'}")
-        return Report(primary=values[name], values=values, total=_total(result, fetched), facts={"kind": result.kind, "total_tokens": result.total_tokens})
+        facts = {"kind": result.kind, "total_tokens": result.total_tokens}
+        return Report(primary=values[name], values=values, total=_total(result, fetched), facts=facts)
 
     def metrics(self, report: Report) -> tuple[Metric, ...]:
         return tuple(map(known_metric, report.values))
