@@ -14,7 +14,7 @@ from pytest_isobench.models.result import Outcome
 from pytest_isobench.models.task import Environment, Task
 from pytest_isobench.sandboxes.local import LocalProvider
 from pytest_isobench.workloads.base import Bench, RoundPlan
-from pytest_isobench.workloads.fetched import Fetched
+from pytest_isobench.workloads.fetched import LIMIT, Fetched
 from pytest_isobench.workloads.formats.base import BadReportError
 from pytest_isobench.workloads.formats.suites import AsvFormat, PytestBenchmarkFormat
 from pytest_isobench.workloads.reported import ReportedRounds
@@ -132,6 +132,15 @@ def test_a_suite_comes_from_the_baseline_and_must_come_to_its_end(suite):
 def test_a_suite_that_is_not_there_is_the_tasks_fault(suite, path, text):
     with pytest.raises(NotEvaluableError):
         workload(format="asv", paths=[path]).open(suite("benchmarks/speed.py", text, {"baseline": {"package.py": SLOW}}), ["baseline"], "s")
+
+
+def test_a_suite_that_is_too_large_is_the_tasks_fault(suite, tmp_path):
+    (tmp_path / "baseline/benchmarks").mkdir(parents=True)
+    (tmp_path / "oracle/benchmarks").mkdir(parents=True)
+    (tmp_path / "oracle/benchmarks/table.bin").write_bytes(bytes(LIMIT + 1))
+    place = suite("benchmarks/speed.py", ASV, {"baseline": {"package.py": SLOW}})
+    with pytest.raises(NotEvaluableError, match=r"table\.bin"):
+        workload(format="asv", paths=["benchmarks"]).open(place, ["baseline"], "s")
 
 
 def stats(**changes: object) -> dict[str, object]:

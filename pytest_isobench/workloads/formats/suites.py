@@ -17,6 +17,8 @@ from pytest_isobench.workloads.fetched import Fetched, fetch
 from pytest_isobench.workloads.formats.base import SCRATCH, BadReportError, Format, Report, geometric_mean, parsed, seconds
 
 SUITE, REPORT, INI = "suite", "report.json", "pytest.ini"
+SHOWN = 5
+"""Names of files that a message lists."""
 COPY = """
 import os, shutil, sys
 scratch, *paths = sys.argv[1:]
@@ -36,6 +38,8 @@ def copied(bench: Bench, task: Task, paths: Sequence[str]) -> Mapping[str, bytes
     if done.returncode or not done.files:
         said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise NotEvaluableError(f"the baseline's tree has no benchmarks at {', '.join(paths)}: {said}")
+    if done.left:
+        raise NotEvaluableError(f"the baseline's benchmarks are too large, or are no files: {', '.join(done.left[:SHOWN])}")
     return done.files
 
 
