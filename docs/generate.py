@@ -183,10 +183,7 @@ def argument_row(argument: argparse.Action) -> tuple[str, str]:
 
 def metrics_page() -> str:
     """Describe the metrics of inference benchmarks."""
-    rows = (
-        (f"`{entry.name}`", entry.unit, entry.better, ", ".join(f"`{label}`" for label in entry.labels), ", ".join(f"`{key}`" for key in entry.keys))
-        for entry in TABLE
-    )
+    rows = ((code([entry.name]), entry.unit, entry.better, code(entry.labels), code(entry.keys)) for entry in TABLE)
     return f"""# Metrics of inference benchmarks
 
 What the benchmark clients of vLLM and SGLang measure. A name is the key that a client's JSON has for it; other keys and printed labels mean
@@ -194,6 +191,11 @@ the same. Percentiles of any number follow the same rules: `p99.9_ttft_ms` is pr
 
 {table(("metric", "unit", "better", "printed as", "other keys"), rows)}
 """
+
+
+def code(names: Sequence[str]) -> str:
+    """Return names as code."""
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def decisions_page() -> str:

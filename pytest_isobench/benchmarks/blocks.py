@@ -14,6 +14,12 @@ from pytest_isobench.benchmarks.sanity import refusals
 GAP = 60
 """Lines of other things that may stand inside of a block; more of them end it."""
 
+HEADLESS_GAP = 10
+"""The same where the head of the block is missing."""
+
+UNITS = ("(ms)", "(s)", "(tok/s)", "(req/s)")
+"""Ends of labels that no other program prints; what stands without a head and without any of them is none of a benchmark."""
+
 _SGLANG = {"Backend", "Concurrency", "Total generated tokens (retokenized)", "Max ITL (ms)"}
 
 
@@ -55,6 +61,11 @@ class Block:
     def numbers(self) -> dict[str, float]:
         """Its numbers by their keys."""
         return {value.key: value.number for value in self.values}
+
+    @property
+    def certain(self) -> bool:
+        """Whether a benchmark printed it: its labels alone may be another program's."""
+        return self.headed or self.kind != "serving" or any(value.label.endswith(UNITS) for value in self.values)
 
     def has(self, label: str) -> bool:
         """Whether a label stands in it."""
@@ -118,7 +129,9 @@ class Assembler:
 
     def take(self, item: Item, line: int, mark: str = "") -> None:
         """Take what a line says; `mark` is what a diff wrote before it."""
-        if (block := self._open.get(mark)) and line - block.last > GAP:
+        if item.kind and item.kind not in ("serving", "offline"):
+            mark += item.kind
+        if (block := self._open.get(mark)) and line - block.last > (GAP if block.headed else HEADLESS_GAP):
             self._close(mark)
         if item.what in ("warmup", "measured"):
             self._phase(warmup=item.what == "warmup")
@@ -179,7 +192,7 @@ class Assembler:
 
     def _close(self, mark: str, *, ended: bool = False) -> None:
         for block in (self._open.pop(mark, None), self._twins.pop(mark, None)):
-            if block and block.values:
+            if block and block.values and block.certain:
                 block.ended = ended
                 self.blocks.append(block)
 

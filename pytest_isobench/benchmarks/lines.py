@@ -27,7 +27,7 @@ _PREFIX = re.compile(
     r"|(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b(?::[\w.]*:)?|[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+\b"
     r"|[\w./-]+\.(?:py|cc|cpp|go|rs|sh):\d+\]?:?"
     r"|(?:stdout|stderr|out|err)\b(?: [FP]\b)?:?|[\w.-]*\d:|(?:[\w.-]+ )?[\w.-]+\[\d+\]:|[\w./-]+ ?\||[\w.]+ - "
-    r"|\d+[:|\t]|\d+(?=\s+[A-Z=])|\{\"\w+\":\s*\"|[A-Za-z][\w-]*-\w*\d\w*(?= )"
+    r"|\d+[:|\t]|\d+(?=\s+[A-Z=])|\{\"\w+\":\s*\"|b['\"]|[^\t]{1,80}\t[^\t]{1,80}\t(?=\d{4}-)|[A-Za-z][\w-]*-\w*\d\w*(?= )"
 )
 """What may stand before what a program printed: marks of a diff, a quotation or a list, times, levels, places, names of sources."""
 
@@ -59,7 +59,7 @@ def lines(pieces: Iterable[str], hints: Sequence[str] = ("",)) -> Iterator[Line]
     """
     number, rest = 1, ""
     for piece in pieces:
-        body, end, rest = (rest + piece).rpartition("\n")
+        body, end, rest = (rest + piece.replace("\u00a0", " ")).rpartition("\n")
         if end:
             whole = body.split("\n") if any(hint in body for hint in hints) else ()
             for at, text in enumerate(whole, number):
@@ -67,7 +67,8 @@ def lines(pieces: Iterable[str], hints: Sequence[str] = ("",)) -> Iterator[Line]
             number += body.count("\n") + 1
         if len(rest) > LONGEST:
             head, mark, rest = rest.rpartition("\r")
-            yield from _parts(number, head, ended=bool(mark))
+            if any(hint in head for hint in hints):
+                yield from _parts(number, head, ended=bool(mark))
             if len(rest) > LONGEST:
                 yield from _parts(number, rest, ended=False)
                 rest = ""

@@ -66,7 +66,7 @@ def parse_log(source: str | BinaryIO) -> ParsedLog:
             assembler.take(item, line.number, line.text[:1] if line.text[:1] in ("+", "-") else "")
         if len(assembler.blocks) + len(tables.blocks) >= MOST:
             break
-    return _judged([*assembler.finish(), *tables.finish()])
+    return _judged([*assembler.finish(), *tables.finish()][:MOST])
 
 
 def _judged(blocks: list[Block]) -> ParsedLog:
@@ -75,6 +75,8 @@ def _judged(blocks: list[Block]) -> ParsedLog:
     counting = [one for one in judged if one.counts]
     results = tuple(one.result for one in counting if one.result is not None and not one.refusals)
     refused = tuple(refusal for one in counting for refusal in one.refusals)
+    if len(blocks) == MOST:
+        refused = (Refusal(code="too_many", reason=f"holds {MOST} blocks or more, and only these were looked at"), *refused)
     return ParsedLog(blocks=judged, results=results, refusals=refused, reason=_reason(judged, results, refused))
 
 

@@ -7,9 +7,9 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from pytest_isobench.benchmarks.metrics import METRICS, PERCENTILE, known
 from pytest_isobench.benchmarks.refusals import Refusal
@@ -17,7 +17,10 @@ from pytest_isobench.models.base import Record, Shown
 
 Kind = Literal["serving", "latency", "throughput", "prefix_caching", "one_batch", "offline"]
 Program = Literal["vllm", "sglang"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+Count = Annotated[int, Field(ge=0, le=2**53)]
+
+HUGE = 1e300
+"""No metric is so large; an integer beyond is no float."""
 
 SHOWN = 8
 """Keys of an unknown object that a message lists."""
@@ -29,19 +32,19 @@ class BenchmarkResult(Record):
     program: Program
     kind: Kind
     metrics: dict[str, float]
-    requested: int | None = None
-    completed: int | None = None
-    failed: int | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    retokenized_tokens: int | None = None
+    requested: Count | None = None
+    completed: Count | None = None
+    failed: Count | None = None
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    retokenized_tokens: Count | None = None
     """Output tokens as the client counts them in the text that it got."""
-    total_tokens: int | None = None
+    total_tokens: Count | None = None
     duration: float | None = None
     """Seconds."""
     request_rate: float | Literal["inf"] | None = None
     """Requests a second."""
-    max_concurrency: int | None = None
+    max_concurrency: Count | None = None
     model: Shown | None = None
     generated_texts: tuple[str, ...] | None = None
     output_lens: tuple[int, ...] | None = None
@@ -183,7 +186,7 @@ def _fields(found: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -HUGE < value < HUGE
 
 
 def _loads(text: str) -> Any:

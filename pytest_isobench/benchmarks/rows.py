@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,16 +13,10 @@ from pytest_isobench.benchmarks.results import Kind
 
 What = Literal["header", "rule", "row", "setting", "warmup", "measured"]
 
-HINTS = (
-    "Benchmark Result", "=====", " (ms)", "(tok/s)", "(req/s)", "(s)", "(%)", "equests:", "tokens:", "okenized)", "ncurrency:", "Backend:",
-    "quest rate", "ccept", "Drafts:", "RTFx", " requests/s, ", " latency:", "latency: ", "cost time ", "batch size: ", "_len: ", "ttft: ",
-    "acc_length:", "cache hit rate:", "arm up", "armup", "start generating", "Benchmark ...", " tok/s", " token/s",
-)  # fmt: skip
-"""A line without any of these says nothing, and is passed over quickly."""
-
 NUMBER = r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|-?inf|nan"
 FLOAT = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|-?inf|nan"
-PERCENT = r"\d+(?:\.\d+)?"
+PERCENT = r"\d{2,3}(?:\.\d+)?"
+"""Two digits or more: one alone is what is left of a line without its beginning."""
 AFTER = r"(?:(?<![A-Za-z_])|(?<= seconds))"
 """What a row may stand after in a line that holds more: no part of a word, except for a unit."""
 FEWEST = 3
@@ -48,9 +42,13 @@ class Form:
 
     kind: Kind
     shape: re.Pattern[str]
+    last: re.Pattern[str]
+    """The same at the end of a line."""
     labels: tuple[str, ...] = ()
     """Labels of the groups of the shape, where it has no group `label`."""
     opens: bool = True
+    needs: tuple[str, ...] = ()
+    """Of these a line has one at least."""
 
     def item(self, found: re.Match[str]) -> Item:
         """Return what was found."""
@@ -60,45 +58,61 @@ class Form:
         return Item(what="row", kind=self.kind, values=values, opens=self.opens)
 
 
-def _form(kind: Kind, shape: str, *labels: str, opens: bool = True) -> Form:
-    return Form(kind, re.compile(rf"{AFTER}(?:{shape})"), labels, opens)
+def _form(needs: str, kind: Kind, shape: str, *labels: str, opens: bool = True) -> Form:
+    anywhere = rf"{AFTER}(?:{shape})"
+    return Form(kind, re.compile(anywhere), re.compile(rf"{anywhere}\Z"), labels, opens, tuple(needs.split("|")))
+
+
+_SERVING_NEEDS = "(ms):|(s):|/s):|(%):|ized):|tor):|requests:|tokens:|Concurrency:|ength:|Drafts:"
 
 
 FORMS = (
-    _form("serving", rf"(?P<label>{SERVING}):\s*(?P<number>{NUMBER})(?![\d.%])"),
-    _form("latency", rf"(?P<label>Avg latency|{PERCENT}% percentile latency):\s*(?P<number>{FLOAT}) seconds"),
+    _form(_SERVING_NEEDS, "serving", rf"(?P<label>{SERVING}):\s*(?P<number>{NUMBER})(?![\d.%])"),
+    _form("latency: ", "latency", rf"(?P<label>Avg latency|{PERCENT}% percentile latency):\s*(?P<number>{FLOAT}) seconds"),
     _form(
-        "throughput",
+        " requests/s, ", "throughput",
         rf"Throughput:\s*({FLOAT}) requests/s, (?:({FLOAT}) tokens/s|({FLOAT}) total tokens/s(?:, ({FLOAT}) output tokens/s)?)",
         "Throughput: requests/s", "Throughput: tokens/s", "Throughput: total tokens/s", "Throughput: output tokens/s",
     ),
-    _form("throughput", rf"(?P<label>{alternatives(THROUGHPUT_COUNTS)}):\s*(?P<number>\d+)", opens=False),
-    _form("prefix_caching", r"(?P<label>cost time) (?P<number>\d+\.\d+(?:e-\d+)?)"),
-    _form("one_batch", rf"Prefill\.\s+latency:\s*({FLOAT}) s, throughput:\s*({FLOAT}) token/s", "Prefill. latency", "Prefill. throughput"),
+    _form("Total num ", "throughput", rf"(?P<label>{alternatives(THROUGHPUT_COUNTS)}):\s*(?P<number>\d+)", opens=False),
+    _form("cost time ", "prefix_caching", r"(?P<label>cost time) (?P<number>\d+\.\d+(?:e-\d+)?)"),
     _form(
-        "one_batch", rf"Decode\.\s+median latency:\s*({FLOAT}) s, median throughput:\s*({FLOAT}) token/s",
+        "Prefill. ", "one_batch", rf"Prefill\.\s+latency:\s*({FLOAT}) s, throughput:\s*({FLOAT}) token/s",
+        "Prefill. latency", "Prefill. throughput",
+    ),
+    _form(
+        "median latency: ", "one_batch", rf"Decode\.\s+median latency:\s*({FLOAT}) s, median throughput:\s*({FLOAT}) token/s",
         "Decode. median latency", "Decode. median throughput", opens=False,
     ),
     _form(
-        "one_batch", rf"Total\.\s+latency:\s*({FLOAT}) s, throughput:\s*({FLOAT}) token/s",
+        "Total. ", "one_batch", rf"Total\.\s+latency:\s*({FLOAT}) s, throughput:\s*({FLOAT}) token/s",
         "Total. latency", "Total. throughput", opens=False,
     ),
-    _form("one_batch", r"(?P<label>batch size): (?P<number>\d+)"),
-    _form("one_batch", rf"(?P<label>{alternatives(BATCH_COUNTS)}): (?P<number>\d+)", opens=False),
-    _form("one_batch", rf"(?P<label>latency|ttft|last_ttft): (?P<number>{FLOAT}) s", opens=False),
+    _form("batch size: ", "one_batch", r"(?P<label>batch size): (?P<number>\d+)"),
+    _form("put_len: ", "one_batch", rf"(?P<label>{alternatives(BATCH_COUNTS)}): (?P<number>\d+)", opens=False),
+    _form("latency: |ttft: ", "one_batch", rf"(?P<label>latency|ttft|last_ttft): (?P<number>{FLOAT}) s", opens=False),
     _form(
-        "one_batch",
+        " tok/s| token/s", "one_batch",
         rf"(?P<label>(?:input|output|last generation|\(input \+ output\)) throughput): (?P<number>{FLOAT}) tok(?:en)?/s",
         opens=False,
     ),
-    _form("one_batch", rf"(?P<label>acc_length|cache hit rate): (?P<number>{FLOAT})", opens=False),
+    _form("acc_length: |cache hit rate: ", "one_batch", rf"(?P<label>acc_length|cache hit rate): (?P<number>{FLOAT})", opens=False),
 )  # fmt: skip
 
 HEADER = re.compile(r"={4,}\s*(?P<name>Serving|Offline Throughput) Benchmark Result\s*={4,}")
-RULE = re.compile(r"={30,}")
+RULE = re.compile(r"={50}")
 SETTING = re.compile(rf"(?P<label>{alternatives(SETTINGS)}):\s*(?P<text>not set|[\w.+-]+)")
 WARMUP = re.compile(r"-*\s*warm up\s*-*|Warmup \.\.\.|=+ Warmup Begin =+")
 MEASURED = re.compile(r"-*\s*start generating\s*-*|Benchmark \.\.\.|=+ Warmup End\s*=+")
+
+
+MARKS = (
+    "Benchmark Result", "=====", "ncurrency:", "Backend:", "quest rate", "arm up", "Warmup", "start generating", "Benchmark ...",
+)  # fmt: skip
+"""What stands in a line that is no row, and says something."""
+
+HINTS = (*{need for form in FORMS for need in form.needs}, *MARKS, "**", "`", "\x1b")
+"""A line without any of these says nothing, and is passed over quickly; marks of code, bold text and colour may split the others."""
 
 
 class RowReader:
@@ -114,22 +128,30 @@ class RowReader:
         texts = list(printed(line.text))
         for number, text in enumerate(texts, 1):
             ended = line.ended or number < len(texts)
-            if item := self._alone(text, ended=ended):
+            forms = [form for form in FORMS if any(need in text for need in form.needs)]
+            marked = any(mark in text for mark in MARKS)
+            if not forms and not marked:
+                continue
+            if item := self._alone(text, forms, marked=marked, ended=ended):
                 yield item
             else:
-                yield from _flat(text, ended=ended)
+                yield from _flat(text, forms, ended=ended)
 
-    def _alone(self, text: str, *, ended: bool) -> Item | None:
+    def _alone(self, text: str, forms: Sequence[Form], *, marked: bool, ended: bool) -> Item | None:
         """Return what a line says as a whole, after what a logger put before it."""
-        bare = text.rstrip(" \t|\u00a0")
-        ended = ended or len(bare) < len(text)
-        places = [*starts(bare)]
-        if self._logger and (found := self._logger.match(bare)):
-            places.append(found.end())
-        for at in places:
-            if item := _row(bare, at, ended=ended) or _mark(bare, at):
-                return item
-        return self._learned(bare)
+        bare = text.rstrip(" \t|")
+        for form in forms:
+            if (found := form.last.search(bare)) and found.start() in self._starts(bare):
+                return form.item(found) if ended or len(bare) < len(text) or _whole(form, found) else None
+        if not marked:
+            return None
+        return next((item for at in self._starts(bare) if (item := _mark(bare, at))), None) or self._learned(bare)
+
+    def _starts(self, text: str) -> Iterator[int]:
+        """Yield where the text of a program may start in a line."""
+        yield from starts(text)
+        if self._logger and (found := self._logger.match(text)):
+            yield found.end()
 
     def _learned(self, text: str) -> Item | None:
         """Return the head of a block behind something unknown, which may stand before the lines of the block, too, with other digits."""
@@ -138,13 +160,6 @@ class RowReader:
             return None
         self._logger = re.compile(re.sub(r"\d+", r"\\d+", re.escape(text[: found.start()])))
         return _header(found)
-
-
-def _row(text: str, at: int, *, ended: bool) -> Item | None:
-    for form in FORMS:
-        if (found := form.shape.match(text, at)) and found.end() == len(text):
-            return form.item(found) if ended or _whole(form, found) else None
-    return None
 
 
 def _whole(form: Form, found: re.Match[str]) -> bool:
@@ -171,9 +186,11 @@ def _header(found: re.Match[str]) -> Item:
     return Item(what="header", kind="serving" if found["name"] == "Serving" else "offline")
 
 
-def _flat(text: str, *, ended: bool) -> Iterator[Item]:
+def _flat(text: str, forms: Sequence[Form], *, ended: bool) -> Iterator[Item]:
     """Yield what a block says that lost its line ends; nothing for a line that merely mentions a metric."""
-    both = ((form, match) for form in FORMS for match in form.shape.finditer(text))
+    both = [(form, match) for form in forms for match in form.shape.finditer(text)]
+    if len(both) < FEWEST and "Benchmark Result" not in text:
+        return
     found = [
         (match.start(), -match.end(), form.item(match)) for form, match in both if ended or match.end() < len(text) or _whole(form, match)
     ]

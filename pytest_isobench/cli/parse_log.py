@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from io import BufferedReader
-
     from pytest_isobench.benchmarks.refusals import Refusal
     from pytest_isobench.benchmarks.results import BenchmarkResult
 
@@ -31,8 +30,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = commands.add_parser(
         NAME,
         help="read the metrics of vLLM's and SGLang's benchmarks from logs and result files",
-        description="Read the metrics of vLLM's and SGLang's benchmarks from logs of any size, and from the JSON and JSONL that the clients "
-        "save. What is cut off, failed or contradicts itself is refused. "
+        description="Read the metrics of vLLM's and SGLang's benchmarks from logs of any size, and from the JSON and JSONL that the "
+        "clients save. What is cut off, failed or contradicts itself is refused. "
         "The exit status is 1 when a file has no metrics, or something of it is refused.",
     )
     parser.add_argument("files", metavar="FILE", nargs="+", help="Log or result file; - is standard input")
@@ -81,13 +80,22 @@ def _read(name: str) -> Reading:
     from pytest_isobench.benchmarks.results import looks_like_results
 
     try:
-        with nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb", HEAD) as file:
+        with _opened(name) as file:
             return _results(name, file) if looks_like_results(file.peek(HEAD)[:HEAD]) else _log(name, file)
     except OSError as error:
         return Reading(file=name, reason=f"cannot be read: {error.strerror or error}")
 
 
-def _results(name: str, file: BufferedReader) -> Reading:
+@contextmanager
+def _opened(name: str) -> Iterator[io.BufferedReader]:
+    if name == "-":
+        yield cast("io.BufferedReader", sys.stdin.buffer)
+        return
+    with io.BufferedReader(io.FileIO(name), HEAD) as file:
+        yield cast("io.BufferedReader", file)
+
+
+def _results(name: str, file: io.BufferedReader) -> Reading:
     from pytest_isobench.benchmarks.refusals import Refusal
     from pytest_isobench.benchmarks.results import read_results
     from pytest_isobench.benchmarks.sanity import refusals
@@ -109,7 +117,7 @@ def _results(name: str, file: BufferedReader) -> Reading:
     return Reading(file=name, results=good, refusals=refused, reason=str(refused[0]) if refused and not good else "")
 
 
-def _log(name: str, file: BufferedReader) -> Reading:
+def _log(name: str, file: io.BufferedReader) -> Reading:
     from pytest_isobench.benchmarks.logs import parse_log
 
     log = parse_log(file)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 Values = Mapping[str, float]
 
-TITLES = {"TTFT": "Time to First Token", "TPOT": "Time per Output Token (excl. 1st token)", "ITL": "Inter-token Latency", "E2EL": "End-to-end Latency"}
+TITLES = {
+    "TTFT": "Time to First Token", "TPOT": "Time per Output Token (excl. 1st token)",
+    "ITL": "Inter-token Latency", "E2EL": "End-to-end Latency",
+}  # fmt: skip
 
 NOISE = [
     "INFO 01-12 06:22:06 metrics.py:351] Avg prompt throughput: 123.4 tokens/s, Avg generation throughput: 56.7 tokens/s, Running: 3 reqs",
@@ -32,6 +36,9 @@ NOISE = [
     "it took a cost time 3.25 of it",
     "Speed: 512.0 tokens/s, Avg latency: high",
     "Traffic request rate: inf",
+    "Concurrency: 16",
+    "Failed requests:        0",
+    "Total input tokens: 123",
     "Maximum request concurrency: 128",
     "==================================================",
     "---------------Time to First Token----------------",
@@ -76,14 +83,15 @@ def serving(rng: random.Random, program: str = "vllm", percentiles: tuple[str, .
         head["Concurrency"] = rng.uniform(1, 100)
     lines = [" Serving Benchmark Result ".center(50, "=")]
     if sglang:
-        lines += [f"{'Backend:':<40} {'sglang':<10}", f"{'Traffic request rate:':<40} {'inf':<10}", f"{'Max reqeuest concurrency:':<40} {'not set':<10}"]
+        asked = {"Backend:": "sglang", "Traffic request rate:": "inf", "Max reqeuest concurrency:": "not set"}
+        lines += [f"{label:<40} {text:<10}" for label, text in asked.items()]
     lines += [row(*one) for one in head.items()]
     values = dict(head)
     for span in ("E2E Latency", "TTFT", "ITL") if sglang else ("TTFT", "TPOT", "ITL", "E2EL"):
         lines.append(TITLES.get(span, "End-to-End Latency").center(50, "-"))
         low = rng.uniform(0.1, 9000)
         part = {f"Mean {span} (ms)": low * 1.2, f"Median {span} (ms)": low}
-        part |= {f"P{percent} {span} (ms)": low * (1 + float(percent) / 50) for percent in sorted(percentiles, key=float) if float(percent) > 50}
+        part |= {f"P{percent} {span} (ms)": low * (1 + float(percent) / 50) for percent in percentiles}
         lines += [row(*one) for one in part.items()]
         values |= part
     lines.append("=" * 50)
@@ -110,12 +118,12 @@ def each(change: Callable[[str], str]) -> Callable[[str, random.Random], str]:
 
 
 def stamped(text: str, rng: random.Random) -> str:
-    return "".join(f"2024-0{rng.randint(1, 9)}-1{rng.randint(0, 9)} 12:{rng.randint(10, 59)}:07,123 - INFO - {line}\n" for line in text.splitlines())
+    return "".join(f"2024-05-1{rng.randint(0, 9)} 12:{rng.randint(10, 59)}:07,123 - INFO - {line}\n" for line in text.splitlines())
 
 
 def noisy(text: str, rng: random.Random) -> str:
-    """Put other lines between, but no line that ends a block."""
-    others = [line for line in NOISE if not line.startswith("=")]
+    """Put other lines between, but none that ends a block, or could be of it."""
+    others = [line for line in NOISE if not line.startswith(("=", "Concurrency", "Failed", "Total input"))]
     return "".join(f"{line}\n{rng.choice(others) if rng.random() < 0.3 else 'ok'}\n" for line in text.splitlines())
 
 
@@ -146,6 +154,11 @@ MANGLED: Mapping[str, Callable[[str, random.Random], str]] = {
     "noisy": noisy,
     "escaped": lambda text, _: json.dumps({"stdout": text}) + "\n",
     "docker": lambda text, _: "".join(json.dumps({"log": f"{line}\n", "stream": "stdout"}) + "\n" for line in text.splitlines()),
+    "spaces that do not break": lambda text, _: text.replace(" ", "\u00a0"),
+    "copied from a job": each(lambda line: f"bench\tRun it\t2024-05-01T12:34:56.1234567Z {line}"),
+    "bytes": lambda text, _: repr(text.encode()),
+    "html": lambda text, _: f"<pre>{text.replace(chr(10), '<br>')}</pre>",
+    "one blank": lambda text, _: re.sub(" +", " ", text),
     "bar": lambda text, _: f"100%|██████████| 100/100 [00:02<00:00, 47.61it/s]{text}",
     "bars": lambda text, _: f"  0%|  | 0/9 [00:00<?, ?it/s]\r 50%|  | 4/9 [00:01<00:01, 4.0it/s]\r{text}",
 }

@@ -20,7 +20,7 @@ DATA = Path(__file__).parents[2] / ".." / "shared" / "iso_bench_data"
 CLIENTS: dict[str, Callable[[random.Random], Summary]] = {
     "vllm": serving,
     "sglang": lambda rng: serving(rng, "sglang"),
-    "percentiles": lambda rng: serving(rng, percentiles=("50", "90", "95", "99", "99.9")),
+    "percentiles": lambda rng: serving(rng, percentiles=("75", "90", "95", "99", "99.9")),
     "latency": latency,
     "throughput": throughput,
 }
@@ -43,6 +43,15 @@ def test_a_summary_comes_back_exactly(client: str, mangle: str, rng: random.Rand
     assert log.result is not None, log.reason
     assert log.result.kind == (client if client in ("latency", "throughput") else "serving")
     assert log.result.program == ("sglang" if client == "sglang" else "vllm")
+
+
+@pytest.mark.parametrize("client", ["vllm", "sglang"])
+@given(rng=randoms)
+def test_a_head_shows_what_an_unknown_logger_writes(client: str, rng: random.Random) -> None:
+    summary = CLIENTS[client](rng)
+    log = parse_log("".join(f"worker gpu=H100 %% {number} {line}\n" for number, line in enumerate(summary.text.splitlines())))
+    assert once(log) == summary.values
+    assert log.result is not None, log.reason
 
 
 @pytest.mark.parametrize("client", ["vllm", "sglang", "latency"])
@@ -112,11 +121,10 @@ def test_a_stream_is_read_as_the_text_is(rng: random.Random, size: int) -> None:
 @given(rng=randoms)
 def test_a_table_has_a_run_in_each_column(rng: random.Random) -> None:
     before, after = serving(rng), serving(rng)
-    labels = [label for label in before.values if label in after.values]
-    rows = [f"| **{label}** | {before.values[label]} | {after.values[label]} | -3.2 |" for label in labels if before.values[label].is_integer()]
-    rows += [f"| {label} | {before.values[label]:.2f} | {after.values[label]:,.2f} | 5.0 |" for label in labels if not before.values[label].is_integer()]
-    log = parse_log("| Metric | before | after | change |\n|---|---|---|---|\n" + "\n".join(rows) + "\n\nThat is faster.\n")
-    assert log.printed == {label: [before.values[label], after.values[label]] for label in labels}
+    both = {label: (value, after.values[label]) for label, value in before.values.items() if label in after.values}
+    rows = "".join(f"| **{label}** | {one} | {other:,.2f} | -3.2 |\n" for label, (one, other) in both.items())
+    log = parse_log(f"| Metric | before | after | change |\n|---|---|---|---|\n{rows}\nThat is faster.\n")
+    assert log.printed == {label: [*pair] for label, pair in both.items()}
 
 
 DIFFERENT = "2 different results, and a log of one run has one"
@@ -133,6 +141,13 @@ def test_a_good_block_does_not_hide_a_broken_one() -> None:
     log = parse_log(serving(rng).text + serving(rng).text[:400])
     assert len(log.results) == 1
     assert [refusal.code for refusal in log.refusals] == ["cut_block"]
+    assert log.result is None
+
+
+def test_a_log_of_summaries_without_end_is_read_so_far() -> None:
+    log = parse_log("".join(f"Throughput: {number}.00 requests/s, 5.00 tokens/s\n" for number in range(1, 3000)))
+    assert len(log.blocks) == 1000
+    assert [refusal.code for refusal in log.refusals] == ["too_many"]
     assert log.result is None
 
 
@@ -187,9 +202,11 @@ OFFLINE = "\n".join(
     [
         " Offline Throughput Benchmark Result ".center(50, "="),
         f"{'Backend:':<40} {'engine':<10}",
-        row("Successful requests", 10), row("Benchmark duration (s)", 2.0), row("Total input tokens", 1000), row("Total generated tokens", 200),
+        row("Successful requests", 10), row("Benchmark duration (s)", 2.0),
+        row("Total input tokens", 1000), row("Total generated tokens", 200),
         row("Last generation throughput (tok/s)", 90.0), row("Request throughput (req/s)", 5.0),
-        row("Input token throughput (tok/s)", 500.0), row("Output token throughput (tok/s)", 100.0), row("Total token throughput (tok/s)", 600.0),
+        row("Input token throughput (tok/s)", 500.0), row("Output token throughput (tok/s)", 100.0),
+        row("Total token throughput (tok/s)", 600.0),
         "=" * 50, "",
     ]
 )  # fmt: skip
@@ -200,12 +217,13 @@ OFFLINE = "\n".join(
     [
         (
             ONE_BATCH, "one_batch",
-            {"prefill_latency": 0.08343, "prefill_throughput": 12273.87, "median_decode_latency": 0.00767, "median_decode_throughput": 130.37,
-             "total_latency": 0.192, "overall_throughput": 5390.45},
+            {"prefill_latency": 0.08343, "prefill_throughput": 12273.87,
+             "median_decode_latency": 0.00767, "median_decode_throughput": 130.37, "total_latency": 0.192, "overall_throughput": 5390.45},
         ),
         (
             BATCH_SERVER, "one_batch",
-            {"latency": 12.55, "input_throughput": 50307.77, "output_throughput": 1340.45, "last_ttft": 0.33, "last_gen_throughput": 1337.14},
+            {"latency": 12.55, "input_throughput": 50307.77, "output_throughput": 1340.45,
+             "last_ttft": 0.33, "last_gen_throughput": 1337.14},
         ),
         (
             OFFLINE, "offline",

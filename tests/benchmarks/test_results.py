@@ -45,7 +45,8 @@ BATCH_SERVER = {
 }  # fmt: skip
 OFFLINE = {
     "backend": "engine", "successful_requests": 10, "total_latency": 2.0, "total_input_tokens": 1000, "total_output_tokens": 200,
-    "last_gen_throughput": 90.0, "request_throughput": 5.0, "input_throughput": 500.0, "output_throughput": 100.0, "total_throughput": 600.0,
+    "last_gen_throughput": 90.0, "request_throughput": 5.0, "input_throughput": 500.0, "output_throughput": 100.0,
+    "total_throughput": 600.0,
 }  # fmt: skip
 
 
@@ -133,7 +134,7 @@ def test_a_broken_first_line_leaves_its_neighbours() -> None:
     assert isinstance(good, BenchmarkResult)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), "fast", True, [1.0]])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, "fast", True, [1.0]])
 def test_a_metric_is_a_finite_number(value: object) -> None:
     found = refused(json.dumps({**SERVING, "mean_ttft_ms": value}).encode())
     assert found.code == "not_finite"
@@ -142,7 +143,13 @@ def test_a_metric_is_a_finite_number(value: object) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
-    [("completed", 9.5, "completed is 9.5"), ("duration", float("inf"), "duration is inf"), ("total_input_tokens", "many", "input_tokens is 'many'")],
+    [
+        ("completed", 9.5, "completed is 9.5"),
+        ("completed", -1, "completed is -1"),
+        ("completed", 10**400, f"completed is 1{'0' * 39}"),
+        ("duration", float("inf"), "duration is inf"),
+        ("total_input_tokens", "many", "input_tokens is 'many'"),
+    ],
 )
 def test_other_fields_are_checked(field: str, value: object, reason: str) -> None:
     found = refused(json.dumps({**SERVING, field: value}).encode())

@@ -113,4 +113,5 @@ def test_arms_that_did_the_same_work() -> None:
 def test_tokens_that_nobody_received() -> None:
     arms = {"base": result(retokenized_tokens=199), "patch": result(retokenized_tokens=20)}
     reasons = [found.reason for found in different_work(arms)]
-    assert reasons == ["retokenized tokens differ: base 199, patch 20", "patch: 200 output tokens are claimed, and the text that arrived has 20"]
+    claimed = "patch: 200 output tokens are claimed, and the text that arrived has 20"
+    assert reasons == ["retokenized tokens differ: base 199, patch 20", claimed]

@@ -72,7 +72,8 @@ def test_what_is_refused_is_said(capsys: Captured) -> None:
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "saved.jsonl: throughput benchmark of vllm, result 1"
     assert printed[5].startswith("saved.jsonl: refused (not_json): line 2: is no JSON: ")
-    assert printed[6] == "saved.jsonl: refused (contradiction): result 3: request_throughput (7/s) times the duration (2 s) is 14, and not 10"
+    contradiction = "result 3: request_throughput (7/s) times the duration (2 s) is 14, and not 10"
+    assert printed[6] == f"saved.jsonl: refused (contradiction): {contradiction}"
     assert printed[7:] == [
         "cut.log: no metrics",
         "cut.log: refused (cut_block): lines 1-2: its end is missing: it has percentiles, and not the 99th",

@@ -22,6 +22,8 @@ PACKAGES = ("pip", "setuptools")
 """Packages that come along when the interpreter has them."""
 WHEELS = "/usr/share/python-wheels"
 """Where Debian's Python finds the pip that it puts into environments."""
+COMMON = ("libstdc++.so.6", "libgcc_s.so.1", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1")
+"""Libraries that packages with compiled parts expect everywhere."""
 FOLDERS = ("dev", "etc", "home", "proc", "root", "sys", "tmp", "usr/bin", "usr/lib", "usr/lib64", "usr/sbin", "var/tmp")
 MERGED = ("bin", "sbin", "lib", "lib64")
 """Folders that are links into `usr`."""
@@ -76,7 +78,7 @@ def build(out: Path) -> None:
     prefix, version = os.path.realpath(sys.base_prefix), f"python3.{sys.version_info.minor}"
     interpreter = f"{prefix}/bin/{version}"
     programs = [path for name in PROGRAMS if (path := shutil.which(name, path="/usr/bin:/bin"))]
-    files = [interpreter, *programs, *library(Path(prefix, "lib", version)), *walk(Path(WHEELS), set())]
+    files = [interpreter, *programs, *common_libraries(), *library(Path(prefix, "lib", version)), *walk(Path(WHEELS), set())]
     with tarfile.open(out, "w") as archive:
         root = Root(archive)
         for folder in (*FOLDERS, WORK, "usr/share/git-core/templates", f"{prefix[1:]}/lib/{version}/site-packages"):
@@ -106,6 +108,12 @@ def walk(folder: Path, left_out: set[str]) -> Iterator[str]:
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in left_out and not name.startswith("config-"))
         yield from (os.path.join(place, name) for name in names if not name.endswith((".a", ".pyc", ".exe")))
+
+
+def common_libraries() -> set[str]:
+    """Return those of the common libraries that this machine has."""
+    said = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True).stdout
+    return {path for name, path in re.findall(r"^\s*(\S+) .*=> (\S+)$", said, re.MULTILINE) if name in COMMON}
 
 
 def shared_libraries(files: list[str]) -> set[str]:

@@ -13,10 +13,10 @@ Edits = Mapping[str, tuple[tuple[str, str], ...]]
 
 
 def waste(prefill: int, decode: int) -> tuple[str, str]:
-    return "PREFILL_WASTE, DECODE_WASTE = 3, 3", f"PREFILL_WASTE, DECODE_WASTE = {prefill}, {decode}"
+    return "PREFILL_WASTE, DECODE_WASTE = 6, 6", f"PREFILL_WASTE, DECODE_WASTE = {prefill}, {decode}"
 
 
-HUMAN: Edits = {"model.py": (waste(0, 3),)}
+HUMAN: Edits = {"model.py": (waste(0, 6),)}
 ANSWERED = "    for count, word in enumerate("
 COMPLETE = "async def complete(writer, asked):\n"
 EVERY_SECOND = """SEEN = [0]
@@ -27,8 +27,8 @@ EVERY_SECOND = """SEEN = [0]
         return plain(writer, b"{}", "500 Overloaded")
 """
 ARMS: Mapping[str, Edits] = {
-    "same": {"model.py": (waste(0, 3), ('"""The model: reads', '"""The made-up model: reads'))},
-    "tradeoff": {"model.py": (waste(6, 0),)},
+    "same": {"model.py": (waste(0, 6), ('"""The model: reads', '"""The made-up model: reads'))},
+    "tradeoff": {"model.py": (waste(12, 0),)},
     "dies": {"server.py": ((COMPLETE, COMPLETE + "    sys.exit(3)\n"),)},
     "half": {
         "model.py": (waste(0, 0),),
@@ -36,7 +36,7 @@ ARMS: Mapping[str, Edits] = {
             (COMPLETE, EVERY_SECOND),
         ),
     },
-    "wrong": {"model.py": (waste(0, 0), ("DECODE = 4000, 500", "DECODE = 400, 50"))},
+    "wrong": {"model.py": (waste(0, 0), ("DECODE = 10000, 500", "DECODE = 1000, 50"))},
     "early": {
         "server.py": (
             (ANSWERED, '    asked["max_tokens"], whole = asked["max_tokens"] // 2, asked["max_tokens"]\n' + ANSWERED),

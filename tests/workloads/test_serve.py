@@ -177,4 +177,4 @@ def test_cores_are_shared_out(cores: tuple[int, ...], server: tuple[int, ...], c
 
 
 def test_patches_change_what_they_mean_to() -> None:
-    assert json.dumps(repository.patch(repository.HUMAN)).count("+PREFILL_WASTE, DECODE_WASTE = 0, 3") == 1
+    assert json.dumps(repository.patch(repository.HUMAN)).count("+PREFILL_WASTE, DECODE_WASTE = 0, 6") == 1

@@ -2,8 +2,8 @@
 
 import hashlib
 
-PREFILL, DECODE = 4000, 500
-PREFILL_WASTE, DECODE_WASTE = 3, 3
+PREFILL, DECODE = 10000, 500
+PREFILL_WASTE, DECODE_WASTE = 6, 6
 
 
 def work(state, steps, waste):
