@@ -37,7 +37,12 @@ AGENTS = {
 WORKLOADS = {
     "python": "pytest_isobench.workloads.python:ResidentWorkload",
     "command": "pytest_isobench.workloads.command:CommandRounds",
+    "reported": "pytest_isobench.workloads.reported:ReportedRounds",
     "serve": "pytest_isobench.workloads.serve:make_serve",
+    **dict.fromkeys(
+        ("vllm_latency", "vllm_throughput", "sglang_one_batch", "sglang_offline", "prefix_caching"),
+        "pytest_isobench.workloads.reported:ReportedRounds",
+    ),
 }
 
 

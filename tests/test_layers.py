@@ -36,6 +36,8 @@ PROGRAMS = {
     "sandboxes.supervisor": set[str](),
     "workloads.worker": {"numpy"},
     "workloads.fetching": set[str](),
+    "workloads.checking": set[str](),
+    "workloads.suite_running": set[str](),
     "images.unpack": set[str](),
     "agents.repository": set[str](),
     "agents.launching": set[str](),

@@ -94,6 +94,8 @@ def commands(task: Task) -> dict[str, str]:
             return {}
         case "command":
             return {"command": _spelled(workload.command)}
+        case "reported":
+            return {}
         case "serve":
             return {"server": _spelled(workload.server), "command": _spelled(workload.client)}
         case _:
@@ -123,6 +125,7 @@ def _told(task: Task, base: str) -> dict[str, Any]:
         "asked": workload.kind.endswith("_serve"),
         "calls": workload.calls if workload.kind == "python" else None,
         "inputs": workload.kind == "command" and bool(workload.files),
+        "suite": workload.paths if workload.kind == "reported" else (),
         "timeout": f"{workload.timeout:g}",
         "metric": task.metric,
         "resources": task.resources,

@@ -33,7 +33,7 @@ from pytest_isobench.workloads.base import BASELINE, CONTROL, HUMAN, TRUSTED, Ro
 
 __all__ = ["Entrant", "Judge", "Observer", "run_campaign"]
 
-PROGRAMS = ("sandboxes/supervisor.py", "workloads/worker.py", "workloads/fetching.py")
+PROGRAMS = ("sandboxes/supervisor.py", "workloads/worker.py", "workloads/fetching.py", "workloads/suite_running.py")
 """The programs that make the times: with other ones it is another campaign."""
 
 

@@ -69,6 +69,10 @@ def _growth(played: Sequence[Mapping[str, Trial]], agent: str, trusted: Sequence
             pairs.append((own, max(others)))
     if not pairs:
         return 0.0, 0.0
-    level = max(ALPHA, min(LAXEST, 2.0 ** (1 - len(pairs))))
-    certain = interval([own - other for own, other in pairs], level).low
+    certain = interval([own - other for own, other in pairs], level_of(len(pairs))).low
     return (certain if certain is not None else -math.inf), median(other for _, other in pairs)
+
+
+def level_of(count: int) -> float:
+    """Return the level of an interval of so many differences."""
+    return max(ALPHA, min(LAXEST, 2.0 ** (1 - count)))

@@ -8,6 +8,7 @@ from math import exp
 from statistics import median
 
 from pytest_isobench.errors import ComparisonRefusedError, NotEvaluableError
+from pytest_isobench.measuring.borne_out import borne_out
 from pytest_isobench.measuring.contenders import Contender
 from pytest_isobench.measuring.moved_work import moved_work, slower_start
 from pytest_isobench.measuring.statistics import (
@@ -148,6 +149,7 @@ class Race:
     def _judge(self, contender: Contender, rounds: Sequence[Mapping[str, Trial]], *, final: bool) -> None:
         look = moved_work if self.scale.schedule == "pingpong" else slower_start
         contender.note(look(rounds, contender.arm, [arm for arm in (BASELINE, HUMAN) if arm in rounds[0]] if rounds else []))
+        contender.note(borne_out(rounds, contender.arm, BASELINE, self.scale.metric))
         versus_human = self._contrast(contender.versus_human, rounds, HUMAN, contender.arm, final=final)
         versus_baseline = self._contrast(contender.versus_baseline, rounds, BASELINE, contender.arm, final=final)
         if versus_human is None or versus_baseline is None:

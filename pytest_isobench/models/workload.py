@@ -50,6 +50,36 @@ class CommandWorkload(WorkloadRecord):
     reference: Literal["baseline", "human"] = Field("baseline", description="Whose answers are the right ones.")
 
 
+SCRIPTS = frozenset({"isobench", "gso"})
+"""Formats of single scripts; the others are suites in the tree."""
+
+
+class ReportedWorkload(WorkloadRecord):
+    """A script or suite that times itself; its times are checked against those of its whole runs."""
+
+    kind: Literal["reported"]
+    format: Literal["isobench", "gso", "pytest_benchmark", "asv"] = Field(description="How it is run, and how it reports its times.")
+    file: str | None = Field(None, description="The script, for isobench and gso; a relative path starts at the task file.")
+    paths: tuple[str, ...] = Field((), description="Files or folders of the tree with the suite, for pytest_benchmark and asv.")
+    select: str = Field("", description="Which benchmarks of a suite: as after `pytest -k`; for asv a regular expression.")
+    arguments: tuple[str, ...] = Field((), description="Further arguments of the script, or of pytest.")
+    timeout: PositiveFloat = Field(600.0, description="Seconds that one run may take.")
+    reference: Literal["baseline", "human"] = Field("baseline", description="Whose answers are the right ones.")
+
+    @model_validator(mode="after")
+    def _script_or_suite(self) -> ReportedWorkload:
+        script = self.format in SCRIPTS
+        if script and (self.file is None or self.paths or self.select):
+            raise ValueError(f"{self.format} runs a script: give 'file', and neither 'paths' nor 'select'")
+        if not script and (self.file is not None or not self.paths):
+            raise ValueError(f"{self.format} runs a suite of the tree: give 'paths', and no 'file'")
+        if self.format == "asv" and self.arguments:
+            raise ValueError("asv takes no 'arguments'; choose benchmarks by 'select'")
+        if any(path.startswith("/") or ".." in path.split("/") for path in self.paths):
+            raise ValueError("'paths' are below the tree's root, such as 'benchmarks/test_speed.py'")
+        return self
+
+
 class Serving(Record):
     """How a server is started and asked."""
 
@@ -115,4 +145,4 @@ class EngineWorkload(WorkloadRecord):
         return "engine"
 
 
-Workload = Annotated[PythonWorkload | CommandWorkload | ServeWorkload | EngineWorkload, Field(discriminator="kind")]
+Workload = Annotated[PythonWorkload | CommandWorkload | ReportedWorkload | ServeWorkload | EngineWorkload, Field(discriminator="kind")]

@@ -118,6 +118,8 @@ def _command(task: Task) -> str:
     workload = task.workload
     if workload.kind == "command":
         return " ".join(workload.command)
+    if workload.kind == "reported":
+        return f"{' '.join((workload.file, *workload.arguments) if workload.file else workload.paths)} ({workload.format})"
     if workload.kind == "serve":
         return f"{' '.join(workload.server)}, asked by {' '.join(workload.client)}"
     if workload.kind != "python":

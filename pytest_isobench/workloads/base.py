@@ -18,6 +18,9 @@ BASELINE, HUMAN, CONTROL, ORACLE = "baseline", "human", "control", "oracle"
 TRUSTED = frozenset({BASELINE, HUMAN, CONTROL})
 """Arms that hold no patch of an agent."""
 
+WALL, REPORTED = "wall", "reported"
+"""Metrics of runs that time themselves: seconds on the supervisor's clock, and those that they claim to have measured."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:

@@ -83,7 +83,8 @@ def collect(scratch: Path, patterns: list[str], limit: int) -> tuple[dict[str, s
     """Return the files that fit, no links, and the names of what was left out."""
     files: dict[str, str] = {}
     left: list[str] = []
-    for path in sorted({path for pattern in patterns for path in scratch.glob(pattern)}):
+    found = {path for pattern in patterns for path in scratch.glob(pattern) if path.is_symlink() or not path.is_dir()}
+    for path in sorted(found):
         data = read(path, limit)
         if data is None:
             left.append(str(path.relative_to(scratch)))

@@ -23,6 +23,8 @@ SOURCES = {
 }
 PYTHON = {"kind": "python", "code": "from total import total\n\ndef run(numbers):\n    return total(numbers)\n"}
 COMMAND = {"kind": "command", "command": ["{python}", "main.py", "--size", "10 k"], "timeout": 7}
+REPORTED = {"kind": "reported", "format": "isobench", "file": "inputs.py"}
+SUITE = {"kind": "reported", "format": "asv", "paths": ["benchmarks", "more/speed.py"], "timeout": 9}
 
 
 def task(source: str = "path", workload: dict[str, object] = PYTHON, brief: dict[str, object] | None = None, **fields: object) -> Task:
@@ -74,7 +76,7 @@ def test_the_statement_stands_for_the_description() -> None:
 
 
 @pytest.mark.parametrize("shown", [True, False])
-@pytest.mark.parametrize("workload", [PYTHON, {**COMMAND, "file": "inputs.py"}], ids=["python", "command"])
+@pytest.mark.parametrize("workload", [PYTHON, {**COMMAND, "file": "inputs.py"}, REPORTED], ids=["python", "command", "reported"])
 def test_the_workload_s_source_is_shown_only_where_the_task_says_so(workload: dict[str, object], shown: bool) -> None:
     made = task(workload=workload, brief={"workload": "shown" if shown else "described"})
     assert ("\n```python\nSOURCE\n```\n" in told(made, workload_text="SOURCE\n")) is shown
@@ -86,6 +88,17 @@ def test_a_command_is_told_as_it_is_typed() -> None:
     assert "at most" in text
     assert "standard input" not in text
     assert "drawn anew for every run." in told(task(workload={**COMMAND, "file": "inputs.py"}))
+
+
+@pytest.mark.parametrize(("workload", "said", "same"), [
+    (SUITE, "The benchmarks in `benchmarks`, `more/speed.py` are run", "What the benchmarks assert must hold."),
+    (REPORTED, "A script that is not in this folder is run", "What the script stores as its result is compared"),
+])  # fmt: skip
+def test_benchmarks_that_time_themselves_are_told_of_as_such(workload: dict[str, object], said: str, same: str) -> None:
+    text = told(task(workload=workload))
+    assert said in text
+    assert f"- It computes the same. {same}" in text
+    assert "drawn anew" not in text
 
 
 @pytest.mark.parametrize(("strict", "said"), [(True, "Change these files and no others:"), (False, "These files matter most")])
@@ -130,7 +143,7 @@ def test_the_project_s_templates_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("family", "template", "message"), [
-    ("pyton", None, r"no template .*pyton.md.j2 \(did you mean 'python.md.j2'\?\); there are command.md.j2, layout.md.j2, python.md.j2"),
+    ("pyton", None, r"no template .*pyton.md.j2 \(did you mean 'python.md.j2'\?\); there are command.md.j2, .*python.md.j2, reported.md.j2"),
     ("own", "{{ gain }}", "'gain' is undefined"),
     ("own", "one\n{% if %}\n", "own.md.j2:2: "),
 ])  # fmt: skip

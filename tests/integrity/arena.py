@@ -24,6 +24,7 @@ from pytest_isobench.models.task import Task
 from pytest_isobench.sandboxes.base import SandboxProvider
 from pytest_isobench.workloads.command import CommandRounds
 from pytest_isobench.workloads.python import ResidentWorkload
+from pytest_isobench.workloads.reported import ReportedRounds
 
 CORE = '''\
 """Statistics of a table of whole numbers."""
@@ -236,7 +237,7 @@ class Arena:
                 entrants,
                 source,
                 provider=self.provider,
-                workloads={"python": ResidentWorkload, "command": CommandRounds},
+                workloads={"python": ResidentWorkload, "command": CommandRounds, "reported": ReportedRounds},
                 configuration=configuration,
                 journal=journal,
                 history=History(),

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from arena import DAEMON, Arena, make_environment
 from cheats_command import COMMAND_INPUTS
+from cheats_reported import SCRIPT
 from containers.engine import Engine
 
 from pytest_isobench.models.container import ContainerSettings
@@ -33,6 +34,7 @@ def arena(provider: SandboxProvider) -> Iterator[Arena]:
         folder = Path(name)
         folder.chmod(0o755)
         (folder / "inputs.py").write_text(COMMAND_INPUTS)
+        (folder / "bench.py").write_text(SCRIPT)
         found = Arena(folder, make_environment(folder / "venv"), provider)
         found.words = {"@FOLDER@": name, "@PORT@": str(port), "@SOCKET@": address, DAEMON: f"{DAEMON}-{os.getpid()}"}
         yield found

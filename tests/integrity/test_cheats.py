@@ -11,6 +11,7 @@ import cheats_command
 import cheats_patch
 import cheats_process
 import cheats_reach
+import cheats_reported
 import psutil
 import pytest
 from _pytest.mark import ParameterSet
@@ -27,6 +28,7 @@ TABLES: dict[str, tuple[Sequence[Entry], Sequence[Entry], dict[str, object]]] = 
     "reach": ([*cheats_reach.CHEATS, *cheats_patch.CHEATS], [*cheats_reach.TWINS, *cheats_patch.TWINS], {}),
     "build": (cheats_build.CHEATS, cheats_build.TWINS, {"environment": cheats_build.INSTALL}),
     "command": (cheats_command.CHEATS, cheats_command.TWINS, {"workload": cheats_command.COMMAND}),
+    "reported": (cheats_reported.CHEATS, cheats_reported.TWINS, {"workload": cheats_reported.REPORTED}),
     "tests": (cheats_command.TESTED_CHEATS, cheats_command.TESTED_TWINS, {"checks": cheats_command.CHECKS}),
     "check": (
         cheats_command.CHECKED_CHEATS,
@@ -34,7 +36,7 @@ TABLES: dict[str, tuple[Sequence[Entry], Sequence[Entry], dict[str, object]]] = 
         {"workload": {"kind": "python", "code": cheats_command.CHECKED, "calls": 5, "timeout": 5}},
     ),
 }
-TIMED = {"work"}
+TIMED = {"work", "reported"}
 """Tables whose cheats show in measured times alone; what becomes of the others is no matter of time."""
 
 

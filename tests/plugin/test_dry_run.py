@@ -60,6 +60,17 @@ def test_everything_is_resolved_and_nothing_is_run(project):
     assert not (project.path / "reports").exists()
 
 
+def test_benchmarks_that_time_themselves_are_named(project):
+    (project.path / "tasks").mkdir(exist_ok=True)
+    (project.path / "tasks" / "bench.py").write_text("")
+    project.tasks(
+        {"id": "script", "workload": {"kind": "reported", "format": "gso", "file": "bench.py", "arguments": ["-v"]}},
+        {"id": "suite", "workload": {"kind": "reported", "format": "asv", "paths": ["benchmarks", "more"]}},
+    )
+    result = project.run("--isobench-agent=human", "--isobench-dry-run")
+    result.stdout.fnmatch_lines(["  workload:    bench.py -v (gso)", "  workload:    benchmarks more (asv)"])
+
+
 def test_it_shows_what_is_left_after_choosing(project):
     project.pytester.makepyfile(test_other="def test_other(): assert False")
     result = project.run("--isobench-agent=human", "--isobench-dry-run", "-k", "sort or other", "tasks", "test_other.py")

@@ -1,0 +1,1 @@
+"""The ways in which scripts and suites report their times; the contract is in `base`."""
