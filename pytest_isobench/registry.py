@@ -40,8 +40,8 @@ WORKLOADS = {
     "reported": "pytest_isobench.workloads.reported:ReportedRounds",
     "serve": "pytest_isobench.workloads.serve:make_serve",
     **dict.fromkeys(
-        ("vllm_latency", "vllm_throughput", "sglang_one_batch", "sglang_offline", "prefix_caching"),
-        "pytest_isobench.workloads.reported:ReportedRounds",
+        ("vllm_serve", "vllm_latency", "vllm_throughput", "sglang_serve", "sglang_one_batch", "sglang_offline", "prefix_caching"),
+        "pytest_isobench.workloads.engine:make_engine",
     ),
 }
 

@@ -28,6 +28,7 @@ from pytest_isobench.measuring.journal import Journal
 from pytest_isobench.measuring.leases import leasable_gpus, lease_cores, lease_gpus
 from pytest_isobench.models.result import Comparison, Failure, Finding, Outcome, Result, Verdict
 from pytest_isobench.plugin.progress import observer
+from pytest_isobench.workloads.engine import equipped
 
 if TYPE_CHECKING:
     from pytest_isobench.dataset.stubs import Stub
@@ -47,8 +48,8 @@ class OpenTask:
     """A task whose record was read, with its source."""
 
     def __init__(self, stub: Stub) -> None:
-        self.task: Task = stub.load()
         self.folder = Path(stub.path).parent
+        self.task: Task = equipped(stub.load(), self.folder)
         self.source: VersionSource = make_source(self.task, self.folder, Cache.default())
 
     @cached_property

@@ -1,0 +1,97 @@
+"""The benchmarks of inference engines: from a task's command line to what is run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pytest_isobench.benchmarks.overrides import Rules, lacking_token, read_rules
+from pytest_isobench.benchmarks.resolving import Resolved, fill, resolve
+from pytest_isobench.errors import CommandError, NotEvaluableError, TaskError
+from pytest_isobench.models.task import Task
+from pytest_isobench.models.workload import EngineWorkload
+from pytest_isobench.workloads.base import Workload
+from pytest_isobench.workloads.reported import ReportedRounds
+from pytest_isobench.workloads.serve import ServeRounds, Setup, demand_metric
+
+OVERRIDES = Path("fixtures", "overrides.yaml")
+SHAREGPT = "ISOBENCH_SHAREGPT"
+"""Names the file of the ShareGPT data set, where candidates find it."""
+
+
+def make_engine(task: Task, folder: Path) -> Workload:
+    """Make the workload of an engine's benchmark: one that asks a server, or one that starts the engine itself and tells its own times.
+
+    Raises:
+        TaskError: the command or the metric cannot be used.
+        NotEvaluableError: something that the benchmark needs is not here.
+    """
+    resolved = resolved_for(task, folder)
+    if resolved.server is None:
+        return ReportedRounds(task, folder)
+    workload = _engine_workload(task)
+    demand_metric(task, folder)
+    client = fill(resolved.client, {"sharegpt": _sharegpt()} if resolved.needs_sharegpt else {})
+    setup = Setup(
+        server=resolved.server,
+        client=tuple(client),
+        serving=workload.serving,
+        reference=workload.reference,
+        variables=resolved.variables,
+        health=resolved.health,
+        flush=resolved.flush,
+        notes=(*resolved.applied, *map(str, resolved.left_out)),
+    )
+    return ServeRounds(task, setup)
+
+
+def equipped(task: Task, folder: Path) -> Task:
+    """Return a task with all that its benchmark needs besides, for every arm alike: packages, and GPUs that a model is shared over.
+
+    Raises TaskError when the command cannot be used.
+    """
+    if not isinstance(task.workload, EngineWorkload):
+        return task
+    resolved = resolve_command(task, folder)
+    requirements = tuple(dict.fromkeys((*task.environment.requirements, *resolved.requirements)))
+    environment = task.environment.model_copy(update={"requirements": requirements})
+    resources = task.resources.model_copy(update={"gpus": max(task.resources.gpus, resolved.gpus) if task.resources.gpus else 0})
+    return task.model_copy(update={"environment": environment, "resources": resources})
+
+
+def resolved_for(task: Task, folder: Path) -> Resolved:
+    """Return what is run for a task here. Raises TaskError, and NotEvaluableError where a model is given to nobody without a token."""
+    resolved = resolve_command(task, folder)
+    if missing := lacking_token(resolved.model, _rules(folder)):
+        raise NotEvaluableError(missing)
+    return resolved
+
+
+def resolve_command(task: Task, folder: Path) -> Resolved:
+    """Return what is run for a task, by the rules of its project. Raises TaskError."""
+    source = task.source
+    commits = (source.human, source.base) if source.kind == "git" else ()
+    try:
+        return resolve(_engine_workload(task), rules=_rules(folder), names=(task.id, *(commit for commit in commits if commit)))
+    except CommandError as error:
+        raise TaskError(f"{task.id}: {error}", path=folder, field="workload.command") from error
+
+
+def _rules(folder: Path) -> Rules:
+    """Return the rules of the project that a task file belongs to: the nearest overrides at or above it."""
+    places = (place / OVERRIDES for place in (folder.absolute(), *folder.absolute().parents))
+    return read_rules(next((path for path in places if path.exists()), None))
+
+
+def _engine_workload(task: Task) -> EngineWorkload:
+    if not isinstance(task.workload, EngineWorkload):
+        raise TypeError(f"not a benchmark of an engine: {task.workload.kind}")
+    return task.workload
+
+
+def _sharegpt(variables: Mapping[str, str] = os.environ) -> str:
+    if found := variables.get(SHAREGPT):
+        return found
+    told = f"show it to the sandbox (--isobench-mount=FOLDER:/data) and set {SHAREGPT} to its place there"
+    raise NotEvaluableError(f"the benchmark needs the file of the ShareGPT data set: {told}")
