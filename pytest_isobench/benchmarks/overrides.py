@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -145,8 +146,12 @@ class _File(Record):
 
 def read_rules(path: Path | None = None) -> Rules:
     """Return the rules of a project's file, if there is one, before the packaged ones. Raises TaskError with file, line and field."""
-    packaged = Document(PACKAGED).read(_File).benchmarks
-    return Document(path).read(_File).benchmarks.before(packaged) if path and path.exists() else packaged
+    return Document(path).read(_File).benchmarks.before(_packaged()) if path and path.exists() else _packaged()
+
+
+@cache
+def _packaged() -> Rules:
+    return Document(PACKAGED).read(_File).benchmarks
 
 
 def lacking_token(model: str, rules: Rules, variables: Mapping[str, str] = os.environ) -> str | None:

@@ -38,6 +38,14 @@ def _texts(value: object) -> list[str]:
     return [each for each in value if isinstance(each, str) and each.strip()] if isinstance(value, list) else []
 
 
+def _is_python(source: str) -> bool:
+    try:
+        compile(source, "script", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
 def _reported(form: str, file: str, source: str) -> Suite:
     return Suite(workload={"kind": "reported", "format": form, "file": file}, files={file: source})
 
@@ -45,14 +53,14 @@ def _reported(form: str, file: str, source: str) -> Suite:
 def _gso(value: Mapping[str, Any], name: str) -> Iterator[Suite]:
     """GSO: `tests` are scripts with `setup`, `experiment` and `run_test`, each another workload."""
     if "opt_commit" in value:
-        for number, source in enumerate(_texts(value.get("tests")), 1):
+        for number, source in enumerate(filter(_is_python, _texts(value.get("tests"))), 1):
             yield _reported("gso", f"{name}-{number}.py", source)
 
 
 def _scripts(value: Mapping[str, Any], name: str) -> Iterator[Suite]:
     """ISO-Bench: `efficiency_test`, or `source`, are scripts that time themselves and have a command line."""
     for number, source in enumerate(_texts([*_texts(value.get("efficiency_test")), value.get("source")]), 1):
-        if "def experiment" in source and "argparse" in source:
+        if "def experiment" in source and "argparse" in source and _is_python(source):
             yield _reported("isobench", f"{name}-{number}.py", source)
 
 
