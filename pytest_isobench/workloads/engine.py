@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_isobench.benchmarks.overrides import Rules, lacking_token, read_rules
@@ -12,6 +13,7 @@ from pytest_isobench.errors import CommandError, NotEvaluableError, TaskError
 from pytest_isobench.models.task import Task
 from pytest_isobench.models.workload import EngineWorkload
 from pytest_isobench.workloads.base import Workload
+from pytest_isobench.workloads.formats.engines import EngineFormat
 from pytest_isobench.workloads.reported import ReportedRounds
 from pytest_isobench.workloads.serve import ServeRounds, Setup, demand_metric
 
@@ -27,15 +29,17 @@ def make_engine(task: Task, folder: Path) -> Workload:
         TaskError: the command or the metric cannot be used.
         NotEvaluableError: something that the benchmark needs is not here.
     """
-    resolved = resolved_for(task, folder)
-    if resolved.server is None:
-        return ReportedRounds(task, folder)
-    workload = _engine_workload(task)
+    workload, resolved = _engine_workload(task), resolve_command(task, folder)
     demand_metric(task, folder)
-    client = fill(resolved.client, {"sharegpt": _sharegpt()} if resolved.needs_sharegpt else {})
+    if missing := lacking_token(resolved.model, _rules(folder)):
+        raise NotEvaluableError(missing)
+    if resolved.needs_sharegpt:
+        resolved = replace(resolved, client=tuple(fill(resolved.client, {"sharegpt": _sharegpt()})))
+    if resolved.server is None:
+        return ReportedRounds(task, EngineFormat(task, resolved))
     setup = Setup(
         server=resolved.server,
-        client=tuple(client),
+        client=resolved.client,
         serving=workload.serving,
         reference=workload.reference,
         variables=resolved.variables,
@@ -58,14 +62,6 @@ def equipped(task: Task, folder: Path) -> Task:
     environment = task.environment.model_copy(update={"requirements": requirements})
     resources = task.resources.model_copy(update={"gpus": max(task.resources.gpus, resolved.gpus) if task.resources.gpus else 0})
     return task.model_copy(update={"environment": environment, "resources": resources})
-
-
-def resolved_for(task: Task, folder: Path) -> Resolved:
-    """Return what is run for a task here. Raises TaskError, and NotEvaluableError where a model is given to nobody without a token."""
-    resolved = resolve_command(task, folder)
-    if missing := lacking_token(resolved.model, _rules(folder)):
-        raise NotEvaluableError(missing)
-    return resolved
 
 
 def resolve_command(task: Task, folder: Path) -> Resolved:

@@ -13,7 +13,7 @@ from pytest_isobench.models.result import Outcome
 from pytest_isobench.models.task import Metric, Task
 from pytest_isobench.workloads import reported
 from pytest_isobench.workloads.base import RoundPlan
-from pytest_isobench.workloads.reported import ReportedRounds
+from pytest_isobench.workloads.reported import ReportedRounds, make_reported
 
 SOURCE = {"kind": "path", "base": "base", "human": "human"}
 
@@ -28,7 +28,7 @@ def made(folder):
 
     def make(text: str, form: str = "isobench", **fields: object) -> ReportedRounds:
         (folder / "script.py").write_text(text)
-        return ReportedRounds(task(format=form, file="script.py", **fields), folder)
+        return make_reported(task(format=form, file="script.py", **fields), folder)
 
     return make
 
@@ -65,7 +65,7 @@ def test_a_round_gives_every_arm_what_it_reports(bench, made, script):
 def test_a_metric_of_the_report_may_be_the_tasks_own(bench, folder):
     (folder / "script.py").write_text(isobench())
     plain = task(format="isobench", file="script.py")
-    work = ReportedRounds(plain.model_copy(update={"metric": Metric(name="p95")}), folder)
+    work = make_reported(plain.model_copy(update={"metric": Metric(name="p95")}), folder)
     (trial,) = play(bench(baseline=SLOW), work, "baseline").values()
     assert trial.samples == trial.metrics["p95"] != trial.metrics["avg"]
 
@@ -205,7 +205,7 @@ def test_a_second_report_is_forged(bench, made):
 
 def test_a_missing_script_is_the_tasks_error(tmp_path):
     with pytest.raises(TaskError, match="script"):
-        ReportedRounds(task(format="gso", file="missing.py"), tmp_path)
+        make_reported(task(format="gso", file="missing.py"), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pytest_isobench.dataset.versions import Version
@@ -77,7 +79,7 @@ COMMANDS = {
 }
 
 
-def workload(kind: str, folder=None, **fields: object):
+def workload(kind: str, folder: Path = Path(), **fields: object):
     source = {"kind": "path", "base": "base", "human": "human"}
     given = {"kind": kind, "command": COMMANDS[kind], "engine": "0.6.4", **fields}
     task = Task.model_validate({"id": "t", "source": source, "workload": given, "metric": METRICS[kind]})

@@ -17,7 +17,7 @@ from pytest_isobench.workloads.base import Bench, RoundPlan
 from pytest_isobench.workloads.fetched import LIMIT, Fetched
 from pytest_isobench.workloads.formats.base import BadReportError
 from pytest_isobench.workloads.formats.suites import AsvFormat, PytestBenchmarkFormat
-from pytest_isobench.workloads.reported import ReportedRounds
+from pytest_isobench.workloads.reported import ReportedRounds, make_reported
 
 SLOW = "def work(n):\n    return sum(i * n for i in range(20000))\n"
 FAST = "def work(n):\n    return n * 199990000\n"
@@ -70,7 +70,7 @@ def test_no_benchmark():
 def workload(**fields: object) -> ReportedRounds:
     source = {"kind": "path", "base": "base", "human": "human"}
     record = {"id": "t", "source": source, "workload": {"kind": "reported", **fields}}
-    return ReportedRounds(Task.model_validate(record), None)  # type: ignore[arg-type]
+    return make_reported(Task.model_validate(record), None)  # type: ignore[arg-type]
 
 
 @pytest.fixture
