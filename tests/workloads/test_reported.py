@@ -101,6 +101,7 @@ FAILING = {
 }  # fmt: skip
 
 
+@pytest.mark.soak
 def test_a_patch_that_fails_is_told_from_one_that_is_wrong(bench, made, monkeypatch):
     monkeypatch.setattr(reported, "LIMIT", 2 * 10**6)
     agents = {f"agent-{index}": expected for index, expected in enumerate(FAILING.values())}
@@ -111,6 +112,7 @@ def test_a_patch_that_fails_is_told_from_one_that_is_wrong(bench, made, monkeypa
     assert trials["human"].failure is None
 
 
+@pytest.mark.soak
 def test_a_patch_without_end_times_out(bench, made, monkeypatch):
     monkeypatch.setattr(reported, "HOPELESS_FLOOR", 1.0)
     monkeypatch.setattr(reported, "HOPELESS", 1)
@@ -136,6 +138,7 @@ pickle.dump = lambda result, file: honest(Same(result), file)
 """
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("code", [HOSTILE, EQUAL], ids=["runs code", "own class"])
 def test_a_stored_result_names_nothing_that_the_references_does_not(bench, made, code):
     place = bench(baseline=SLOW, agent_0=SLOW.replace("n * i", "n + i") + code, agent_1=FAST)
@@ -152,6 +155,7 @@ LIVE = isobench().replace("return package.work(data)", "return Held(package.work
 )  # fmt: skip
 
 
+@pytest.mark.soak
 def test_a_check_that_needs_a_live_result_gets_one_from_the_baselines_tree(bench, made):
     place = bench(baseline=SLOW, agent_0=FAST.replace("n * i", "n - i"), agent_1=FAST + "\ndef unused(): pass\n")
     trials = play(place, made(LIVE), "baseline", "agent-0", "agent-1")
@@ -180,6 +184,7 @@ UNUSABLE = {
 }
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("script", UNUSABLE)
 def test_a_script_that_cannot_be_judged_is_nobodys_fault(bench, made, script):
     text, message = UNUSABLE[script]

@@ -108,6 +108,7 @@ def play(bench, work, *arms):
     return work.play(bench, RoundPlan(index=0, seed="s", arms=arms))
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("kind", COMMANDS)
 def test_a_benchmark_is_resolved_run_and_read(engines, kind):
     place = engines(baseline=SLOW, human=FAST, changes=FAST, broken="raise OSError('no such device')")

@@ -94,6 +94,7 @@ def play(bench, work, *arms):
     return work.play(bench, RoundPlan(index=0, seed="s", arms=arms))
 
 
+@pytest.mark.soak
 def test_asv_benchmarks_are_found_and_timed(suite):
     arms = {"baseline": {"package.py": SLOW}, "agent": {"package.py": FAST}}
     work = workload(format="asv", paths=["benchmarks"])
@@ -118,6 +119,7 @@ FAILING = {
 }
 
 
+@pytest.mark.soak
 def test_a_suite_comes_from_the_baseline_and_must_come_to_its_end(suite):
     arms = {name: {"package.py": code} for name, (code, _, _) in FAILING.items()}
     arms |= {"baseline": {"package.py": SLOW}, "changes": {"package.py": SLOW, "benchmarks/speed.py": "raise SystemError"}}

@@ -62,6 +62,7 @@ def play(bench: Bench, *arms: str, rounds: ServeRounds | None = None) -> Mapping
     return rounds.play(bench, RoundPlan(index=0, seed="seed", arms=arms))
 
 
+@pytest.mark.soak
 def test_a_round_of_servers(bench: Bench) -> None:
     rounds = make_serve(task(), Path())
     trials = play(bench, "half", HUMAN, "dies", BASELINE, "wrong", "early", "same", "mute", "client", rounds=rounds)
@@ -107,6 +108,7 @@ def test_every_run_asks_something_else_and_all_arms_the_same(bench: Bench) -> No
     assert len(set(trials[BASELINE].samples)) == 3
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("client", "reason"),
     [

@@ -69,7 +69,8 @@ def test_rules_of_the_project_count_for_all_arms(tmp_path: Path) -> None:
 
 
 def test_a_task_without_an_engine_is_as_it_was(tmp_path: Path) -> None:
-    plain = Task.model_validate({"id": "t", "source": {"kind": "path", "base": "b", "human": "h"}, "workload": {"kind": "python", "code": "x"}})
+    source = {"kind": "path", "base": "b", "human": "h"}
+    plain = Task.model_validate({"id": "t", "source": source, "workload": {"kind": "python", "code": "x"}})
     assert equipped(plain, tmp_path) is plain
 
 
