@@ -120,6 +120,7 @@ class ServeRounds:
             variables=self._setup.variables,
             cores=client_cores(bench.cores),
             joint=True,
+            hidden=True,
         )
         server.demand(ENDING if done.returncode else 0.0)
         return self._read(done)
