@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from serving import repository
 
+from pytest_isobench.dataset.cache import Cache
 from pytest_isobench.dataset.readers import read_stubs
+from pytest_isobench.dataset.sources import make_source
 from pytest_isobench.errors import NotEvaluableError, TaskError
 from pytest_isobench.models.task import Task
+from pytest_isobench.models.workload import Serving
+from pytest_isobench.sandboxes.local import LocalProvider
+from pytest_isobench.workloads.base import BASELINE, HUMAN, ORACLE, Bench, RoundPlan
 from pytest_isobench.workloads.engine import SHAREGPT, equipped, make_engine
 from pytest_isobench.workloads.reported import ReportedRounds
 from pytest_isobench.workloads.serve import ServeRounds
@@ -109,6 +115,53 @@ def test_the_sharegpt_file_must_be_named(tmp_path: Path, monkeypatch: pytest.Mon
         make_engine(shared, tmp_path)
     monkeypatch.setenv(SHAREGPT, "/data/sharegpt.json")
     assert "/data/sharegpt.json" in make_engine(shared, tmp_path).command
+
+
+API_SERVER = """
+import runpy, sys
+assert sys.argv[sys.argv.index("--max-model-len") + 1] == "2048"
+sys.argv = ["server.py", sys.argv[sys.argv.index("--port") + 1]]
+runpy.run_path("server.py", run_name="__main__")
+"""
+BENCHMARK_SERVING = """
+import argparse, os, runpy, sys
+parser = argparse.ArgumentParser()
+for option in ("--backend", "--model", "--host", "--port", "--dataset-name", "--num-prompts", "--seed", "--result-dir", "--result-filename",
+               "--random-input-len", "--random-output-len", "--percentile-metrics", "--endpoint"):
+    parser.add_argument(option)
+parser.add_argument("--save-result", action="store_true")
+args = parser.parse_args()
+sys.argv = ["bench.py", args.port, args.seed, os.path.join(args.result_dir, args.result_filename)]
+runpy.run_path("bench.py", run_name="__main__")
+"""
+"""It has fewer options than its version should have: what it lacks is left out, with the reason."""
+
+
+@pytest.mark.soak
+def test_an_engine_is_served_and_asked(tmp_path: Path) -> None:
+    for name, edits in (("base", {}), ("human", repository.HUMAN)):
+        tree = repository.write(tmp_path / name, edits)
+        files = {"vllm/entrypoints/openai/api_server.py": API_SERVER, "benchmarks/benchmark_serving.py": BENCHMARK_SERVING}
+        for path, text in files.items():
+            (tree / path).parent.mkdir(parents=True)
+            (tree / path).write_text(text)
+    served = task(source={"kind": "path", "base": "base", "human": "human"})
+    workload = served.workload.model_copy(update={"serving": Serving(flush="/flush_cache")})
+    served = served.model_copy(update={"workload": workload})
+    source = make_source(served, tmp_path, Cache(tmp_path / "cache"))
+    with LocalProvider().open() as sandbox:
+        for arm, version in ((ORACLE, source.baseline()), (BASELINE, source.baseline()), (HUMAN, source.human())):
+            sandbox.add(arm, version, served.environment)
+        bench = Bench(sandbox=sandbox, campaign="c", cores=(), timeout=60.0)
+        work = make_engine(served, tmp_path)
+        before = work.command
+        work.open(bench, (BASELINE, HUMAN), "seed")
+        trials = work.play(bench, RoundPlan(index=0, seed="s", arms=(BASELINE, HUMAN)))
+    assert "--ignore-eos" in before
+    assert "--ignore-eos" not in work.command
+    assert trials[HUMAN].samples[0] < trials[BASELINE].samples[0]
+    assert {"mean_tpot_ms", "request_throughput"} < trials[HUMAN].metrics.keys()
+    assert [finding.kind for finding in trials[HUMAN].findings] == ["command_changed"]
 
 
 @pytest.mark.parametrize("name", ["vllm.yaml", "sglang.yaml"])
