@@ -82,6 +82,9 @@ def reap() -> list[str]:
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         try:
             status = folder.lstat()
+        except OSError:  # gone meanwhile: somebody has closed it
+            continue
+        try:
             if status.st_uid != os.geteuid() or not folder.is_dir() or folder.is_symlink():
                 continue
             owner = Owner.model_validate_json((folder / OWNER).read_bytes())

@@ -178,3 +178,8 @@ def test_files_that_go_meanwhile_are_passed_over(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(session, "remove", lambda _: [folder.rmdir() for folder in folders])
     session._sweep(frozenset({os.getuid()}))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_may_go_while_others_look_for_leftovers(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter([tmp_path / "isobench-box-gone"]))
+    assert reap() == []
