@@ -13,6 +13,7 @@ from pytest_isobench.gpus import Driver, libraries
 from pytest_isobench.sandboxes.base import Process
 from pytest_isobench.sandboxes.confinement import Confinement, Order, Place, limits, stand_ins, substitute, variables, visible
 from pytest_isobench.sandboxes.interpreter import SYSTEM, packages
+from pytest_isobench.sandboxes.seccomp import Filters
 from pytest_isobench.sandboxes.trees import make_folder
 from pytest_isobench.sandboxes.users import tasks_of
 
@@ -77,10 +78,10 @@ class Bubblewrap(Confinement):
         folder: Path,
         *,
         source: Callable[[Path], Path],
-        filters: tuple[Path, Path] | None,
+        filters: Filters | None,
         driver: Driver = DRIVER,
     ) -> None:
-        """Use a session's `folder`; `source` makes a folder reachable; `filters` are for builds and for candidates."""
+        """Use a session's `folder`; `source` makes a folder reachable."""
         self._program, self._folder, self._source, self._filters, self._driver = program, folder, source, filters, driver
         make_folder(folder / "etc", 0o755)
         make_folder(folder / "empty", 0o755)
@@ -111,7 +112,8 @@ class Bubblewrap(Confinement):
     def _filter(self, order: Order) -> tuple[tuple[str, ...], dict[str, int]]:
         if self._filters is None:
             return (), {}
-        chosen = self._filters[0] if order.writable else self._filters[1]
+        candidate = self._filters.gpu_user if order.gpus else self._filters.candidate
+        chosen = self._filters.build if order.writable else candidate
         return ("--seccomp", str(FILTER_DESCRIPTOR)), {str(chosen): FILTER_DESCRIPTOR}
 
     def _options(self, place: Place, order: Order) -> Iterator[str]:

@@ -113,14 +113,16 @@ class LocalSandbox(Sandbox):
         source = exposure.source if self._abilities.drops else Path
         return Bubblewrap(program, folder, source=source, filters=self._filters(folder), driver=self._driver)
 
-    def _filters(self, folder: Path) -> tuple[Path, Path] | None:
+    def _filters(self, folder: Path) -> seccomp.Filters | None:
         """Write the filters for builds and for candidates."""
         if self._abilities.no_filter:
             return None
-        build, candidate = folder / "build.bpf", folder / "candidate.bpf"
-        seccomp.write_filter(build, pinned=False)
-        seccomp.write_filter(candidate, pinned=not cgroups.pinned(self._abilities.groups))
-        return build, candidate
+        filters = seccomp.Filters(*(folder / f"{name}.bpf" for name in seccomp.Filters._fields))
+        pinned = not cgroups.pinned(self._abilities.groups)
+        seccomp.write_filter(filters.build, pinned=False)
+        seccomp.write_filter(filters.candidate, pinned=pinned)
+        seccomp.write_filter(filters.gpu_user, pinned=pinned, lists_interfaces=True)
+        return filters
 
     def _claim(self) -> int | None:
         """Take a user for this session; None where processes cannot be given one."""
