@@ -37,7 +37,7 @@ AGENTS = {
 WORKLOADS = {
     "python": "pytest_isobench.workloads.python:ResidentWorkload",
     "command": "pytest_isobench.workloads.command:CommandRounds",
-    "reported": "pytest_isobench.workloads.reported:ReportedRounds",
+    "reported": "pytest_isobench.workloads.reported:make_reported",
     "serve": "pytest_isobench.workloads.serve:make_serve",
     **dict.fromkeys(
         ("vllm_serve", "vllm_latency", "vllm_throughput", "sglang_serve", "sglang_one_batch", "sglang_offline", "prefix_caching"),

@@ -36,6 +36,7 @@ PROGRAMS = {
     "sandboxes.supervisor": set[str](),
     "workloads.worker": {"numpy"},
     "workloads.fetching": set[str](),
+    "workloads.asking": set[str](),
     "workloads.checking": set[str](),
     "workloads.suite_running": set[str](),
     "images.unpack": set[str](),

@@ -37,6 +37,7 @@ def test_redact(text: str, shown: str) -> None:
     assert holds_secret(text, VARIABLES) == (text != shown)
 
 
+@pytest.mark.soak
 def test_long_words_take_no_longer_than_others() -> None:
     word, text = "a" * 4_000_000, "a b " * 1_000_000
     begin = time.process_time()

@@ -149,7 +149,9 @@ class Race:
     def _judge(self, contender: Contender, rounds: Sequence[Mapping[str, Trial]], *, final: bool) -> None:
         look = moved_work if self.scale.schedule == "pingpong" else slower_start
         contender.note(look(rounds, contender.arm, [arm for arm in (BASELINE, HUMAN) if arm in rounds[0]] if rounds else []))
-        contender.note(borne_out(rounds, contender.arm, BASELINE, self.scale.metric))
+        doubts = borne_out(rounds, contender.arm, BASELINE, self.scale.metric)
+        open_question = not final and any(finding.severity == "alarm" for finding in doubts)
+        contender.note(() if open_question else doubts)
         versus_human = self._contrast(contender.versus_human, rounds, HUMAN, contender.arm, final=final)
         versus_baseline = self._contrast(contender.versus_baseline, rounds, BASELINE, contender.arm, final=final)
         if versus_human is None or versus_baseline is None:
@@ -157,7 +159,7 @@ class Race:
         contender.versus_human, contender.versus_baseline = versus_human, versus_baseline
         contender.outcome = judge_agent(versus_human, self.margin, final)
         contender.gain = judge_gain(versus_baseline, self.margin, final)
-        contender.settled = final or settled(self.state, contender.outcome, contender.gain)
+        contender.settled = final or (settled(self.state, contender.outcome, contender.gain) and not open_question)
 
     def _contrast(
         self, before: Interval | None, rounds: Sequence[Mapping[str, Trial]], slower: str, faster: str, *, final: bool

@@ -10,6 +10,7 @@ from pytest_isobench.dataset.versions import Version
 from pytest_isobench.gpus import Gpu
 from pytest_isobench.measuring.contenders import Contender, Entrant, digest
 from pytest_isobench.measuring.race import Race
+from pytest_isobench.measuring.spans import moved_time
 from pytest_isobench.measuring.statistics import Interval, estimate, hard_success, opposed, rounded
 from pytest_isobench.models.result import (
     Comparison,
@@ -104,7 +105,8 @@ def judged(setting: Setting, race: Race, contender: Contender, measured: Measure
     verdict = _verdict(race, contender)
     if verdict is not None and contender.failure is None and not contender.cheated:
         verdict = judge(setting.task, comparison) or verdict
-    findings = (*contender.findings.values(), *_control_findings(race), *_opposed_findings(comparison), *measured.findings)
+    about = (*_control_findings(race), *_opposed_findings(comparison), *moved_time(comparison))
+    findings = (*contender.findings.values(), *about, *measured.findings)
     return setting.result(
         contender.entrant,
         patch_digest=contender.digest,

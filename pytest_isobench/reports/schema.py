@@ -44,6 +44,7 @@ UNITS: Mapping[str, tuple[str, str]] = {
     "Comparison.rounds": ROUNDS,
     "Comparison.setup": ("s", "lower is faster"),
     "Comparison.times": ("metric.unit", "metric.better"),
+    "Contrast.values": ("metric.unit", "metric.better"),
     "Configuration.confidence": SHARE,
     "Configuration.margin": SHARE,
     "Configuration.seed": ("any integer", ""),

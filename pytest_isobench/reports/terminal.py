@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.cells import cell_len
 
-from pytest_isobench.models.result import Report, TaskState, Totals
+from pytest_isobench.models.result import Report, Result, TaskState, Totals
 from pytest_isobench.reports.details import detail_lines
 from pytest_isobench.reports.numbers import mean_text, rate_text
 from pytest_isobench.reports.table import case_lines
@@ -16,6 +16,8 @@ from pytest_isobench.reports.words import spoken
 
 NARROWEST = 40
 SHOWN_REFUSALS = 3
+FEW = 3
+"""Tasks that are listed one by one though they share the reason why nothing could be measured."""
 AGENT_WIDTH = 24
 
 
@@ -28,9 +30,27 @@ def summary_lines(report: Report, *, width: int, verbosity: int = 0, color: bool
     paper = Paper(width=max(width, NARROWEST), color=color, ascii_only=ascii_only)
     lines = [line for text in _warnings(report) for line in _warning(text, paper)]
     if report.results and verbosity >= 0:
-        lines += [*case_lines(report.results, paper, lambda row: detail_lines(row.result, paper, verbosity)), ""]
+        alike = {} if verbosity else _alike(report.results)
+        told = [result for result in report.results if _why_not(result) not in alike]
+        lines += [*case_lines(told, paper, lambda row: detail_lines(row.result, paper, verbosity)), ""] if told else []
+        lines += [*(line for text in alike.values() for line in paper.wrapped(text)), ""] if alike else []
     lines += _totals(report, paper) if report.results else ["no results"]
     return [*lines, *_refusals(report.refused, paper, verbosity)]
+
+
+def _alike(results: Sequence[Result]) -> dict[str, str]:
+    """Return the reasons for which more than a few tasks are not evaluable, each with a line that stands for all of them."""
+    tasks: dict[str, set[str]] = {}
+    for result in results:
+        tasks.setdefault(_why_not(result), set()).add(result.task)
+    return {reason: f"{len(found)} tasks not evaluable: {reason}" for reason, found in tasks.items() if reason and len(found) > FEW}
+
+
+def _why_not(result: Result) -> str:
+    """Return why nothing of a case could be measured at all; nothing for one that was, or failed."""
+    if result.comparison or result.verdict or result.failure:
+        return ""
+    return next((finding.message for finding in result.findings if finding.kind == "not_evaluable"), "")
 
 
 def _warning(text: str, paper: Paper) -> list[str]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_isobench.benchmarks.overrides import Rules, lacking_token, read_rules
 from pytest_isobench.benchmarks.resolving import Resolved, fill, resolve
+from pytest_isobench.benchmarks.spellings import options_in
 from pytest_isobench.errors import CommandError, NotEvaluableError, TaskError
 from pytest_isobench.models.task import Task
 from pytest_isobench.models.workload import EngineWorkload
-from pytest_isobench.workloads.base import Workload
+from pytest_isobench.workloads.base import ORACLE, Bench, Workload
+from pytest_isobench.workloads.formats.engines import EngineFormat, Resolver
 from pytest_isobench.workloads.reported import ReportedRounds
 from pytest_isobench.workloads.serve import ServeRounds, Setup, demand_metric
 
+IN_TREE = "{tree}/"
 OVERRIDES = Path("fixtures", "overrides.yaml")
 SHAREGPT = "ISOBENCH_SHAREGPT"
 """Names the file of the ShareGPT data set, where candidates find it."""
@@ -27,15 +31,37 @@ def make_engine(task: Task, folder: Path) -> Workload:
         TaskError: the command or the metric cannot be used.
         NotEvaluableError: something that the benchmark needs is not here.
     """
-    resolved = resolved_for(task, folder)
-    if resolved.server is None:
-        return ReportedRounds(task, folder)
-    workload = _engine_workload(task)
     demand_metric(task, folder)
-    client = fill(resolved.client, {"sharegpt": _sharegpt()} if resolved.needs_sharegpt else {})
-    setup = Setup(
-        server=resolved.server,
-        client=tuple(client),
+
+    def resolved(known: Collection[str] | None = None) -> Resolved:
+        return _ready(resolve_command(task, folder, known), _rules(folder))
+
+    if resolved().server is None:
+        return ReportedRounds(task, EngineFormat(task, resolved))
+    return EngineRounds(task, resolved)
+
+
+class EngineRounds(ServeRounds):
+    """Asks an engine's server; the options that the client's script in the baseline's tree has count more than its version."""
+
+    def __init__(self, task: Task, resolved: Resolver) -> None:
+        self._resolved = resolved
+        super().__init__(task, _setup(task, resolved()))
+
+    def open(self, bench: Bench, arms: Sequence[str], seed: str, sizing: int = 0) -> None:
+        in_tree = (word.removeprefix(IN_TREE) for word in self._setup.client if word.startswith(IN_TREE))
+        script = next((word for word in in_tree if word.endswith(".py")), None)
+        if script and bench.sandbox.runs and (text := _read(bench, self._task, script)):
+            self._setup = _setup(self._task, self._resolved(options_in(text)))
+            self.command = self._setup.command
+        super().open(bench, arms, seed, sizing)
+
+
+def _setup(task: Task, resolved: Resolved) -> Setup:
+    workload = _engine_workload(task)
+    return Setup(
+        server=resolved.server or (),
+        client=resolved.client,
         serving=workload.serving,
         reference=workload.reference,
         variables=resolved.variables,
@@ -43,7 +69,22 @@ def make_engine(task: Task, folder: Path) -> Workload:
         flush=resolved.flush,
         notes=(*resolved.applied, *map(str, resolved.left_out)),
     )
-    return ServeRounds(task, setup)
+
+
+def _ready(resolved: Resolved, rules: Rules) -> Resolved:
+    """Fill in what this machine must have. Raises `NotEvaluableError` when it does not."""
+    if missing := lacking_token(resolved.model, rules):
+        raise NotEvaluableError(missing)
+    if resolved.needs_sharegpt:
+        return replace(resolved, client=tuple(fill(resolved.client, {"sharegpt": _sharegpt()})))
+    return resolved
+
+
+def _read(bench: Bench, task: Task, name: str) -> str:
+    """Return a file of the baseline's tree; nothing of one that is not there."""
+    code = "import sys; sys.stdout.write(open(sys.argv[1], encoding='utf-8').read())"
+    process = bench.sandbox.process(ORACLE, ["{python}", "-I", "-S", "-c", code, name], resources=task.resources)
+    return bench.sandbox.supervisor.run(process, timeout=bench.timeout).stdout.decode(errors="replace")
 
 
 def equipped(task: Task, folder: Path) -> Task:
@@ -60,20 +101,13 @@ def equipped(task: Task, folder: Path) -> Task:
     return task.model_copy(update={"environment": environment, "resources": resources})
 
 
-def resolved_for(task: Task, folder: Path) -> Resolved:
-    """Return what is run for a task here. Raises TaskError, and NotEvaluableError where a model is given to nobody without a token."""
-    resolved = resolve_command(task, folder)
-    if missing := lacking_token(resolved.model, _rules(folder)):
-        raise NotEvaluableError(missing)
-    return resolved
-
-
-def resolve_command(task: Task, folder: Path) -> Resolved:
-    """Return what is run for a task, by the rules of its project. Raises TaskError."""
+def resolve_command(task: Task, folder: Path, known: Collection[str] | None = None) -> Resolved:
+    """Return what is run for a task, by the rules of its project; `known` are the options that its script has. Raises TaskError."""
     source = task.source
     commits = (source.human, source.base) if source.kind == "git" else ()
     try:
-        return resolve(_engine_workload(task), rules=_rules(folder), names=(task.id, *(commit for commit in commits if commit)))
+        names = (task.id, *(commit for commit in commits if commit))
+        return resolve(_engine_workload(task), rules=_rules(folder), names=names, known=known)
     except CommandError as error:
         raise TaskError(f"{task.id}: {error}", path=folder, field="workload.command") from error
 

@@ -57,12 +57,14 @@ def fetch(
     limit: int = LIMIT,
     cores: Sequence[int] | None = None,
     joint: bool = False,
+    hidden: bool = False,
 ) -> Fetched:
     """Run a command in an arm. Raises `SandboxError` when the machine fails.
 
     In `argv` and `variables`, `{python}`, `{tree}` and `{scratch}` stand for the arm's own, also within items. `placed` are files of the
     scratch folder before the command starts, `files` names or globs of those to bring back; `timeout` is in seconds, by default the
-    bench's, and so are the cores. A `joint` command reaches the arms' servers.
+    bench's, and so are the cores. A `joint` command reaches the arms' servers; the arguments of a
+    `hidden` one, if it is `{python}`, are in no command line that a server could read.
     """
     key = secrets.token_bytes(32)
     request = {
@@ -72,6 +74,7 @@ def fetch(
         "files": list(files),
         "limit": limit,
         "variables": dict(variables or {}),
+        "hidden": hidden,
     }
     process = bench.sandbox.process(
         arm,

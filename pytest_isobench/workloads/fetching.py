@@ -10,6 +10,7 @@ pipes of its own, and this process lets nobody look into its memory: the command
     files: names or globs, below the scratch folder, of files to hand back
     limit: bytes of stdout, of stderr, and of all files together
     variables: environment variables to add, filled in as argv is
+    hidden: whether a Python program's arguments stay out of its command line, which other users' processes can read
 """
 
 from __future__ import annotations
@@ -34,6 +35,22 @@ CHUNK = 65536
 PATIENCE = 2.0
 """Seconds that output is waited for which processes hold open that the command left behind."""
 PR_SET_DUMPABLE = 4
+HIDDEN = """
+import json, os, runpy, sys
+argv = json.loads(sys.stdin.buffer.read())
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+sys.argv = argv[1:] if argv[0] in ("-c", "-m") else argv
+if argv[0] == "-c":
+    sys.argv = ["-c", *argv[2:]]
+    exec(compile(argv[1], "<string>", "exec"), {"__name__": "__main__"})
+elif argv[0] == "-m":
+    sys.path[0] = os.getcwd()
+    runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
+else:
+    sys.path[0] = os.path.dirname(os.path.abspath(argv[0]))
+    runpy.run_path(argv[0], run_name="__main__")
+"""
+"""Runs what an interpreter's arguments say that come over stdin: a module, a text or a file, with its own arguments."""
 
 
 class Reader(threading.Thread):
@@ -106,18 +123,25 @@ def read(path: Path, limit: int) -> bytes | None:
         return None
 
 
-def start(argv: list[str], variables: dict[str, str]) -> subprocess.Popen[bytes]:
+def start(argv: list[str], variables: dict[str, str], hidden: bool) -> subprocess.Popen[bytes]:
     """Start the command in a group of its own. Raises OSError when it cannot be."""
     pipe = subprocess.PIPE
-    environment = {**os.environ, **variables}
-    return subprocess.Popen(argv, env=environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True, bufsize=0)
+    told = json.dumps(argv[1:]).encode() if hidden and argv[0] == sys.executable and len(argv) > 1 else None
+    command = argv if told is None else [argv[0], "-c", HIDDEN]
+    process = subprocess.Popen(
+        command, env={**os.environ, **variables}, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, bufsize=0
+    )
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(told or b"")  # type: ignore[union-attr]
+    process.stdin.close()  # type: ignore[union-attr]
+    return process
 
 
-def run(argv: list[str], variables: dict[str, str], limit: int) -> dict[str, Any]:
+def run(argv: list[str], variables: dict[str, str], limit: int, hidden: bool = False) -> dict[str, Any]:
     """Run the command to its end, and end what it left in its group."""
     begin = time.monotonic()
     try:
-        process = start(argv, variables)
+        process = start(argv, variables, hidden)
     except (OSError, ValueError) as error:
         said = base64.b64encode(f"{argv[0]}: {error}".encode(errors="replace")).decode()
         return {"returncode": 127, "seconds": 0.0, "stdout": "", "stderr": said, "truncated": False}
@@ -141,7 +165,7 @@ def main() -> int:
     places = {"{python}": sys.executable, "{tree}": os.getcwd(), "{scratch}": str(scratch)}
     variables = {name: filled(text, places) for name, text in request.get("variables", {}).items()}
     limit = int(request["limit"])
-    answer = run([filled(item, places) for item in request["argv"]], variables, limit)
+    answer = run([filled(item, places) for item in request["argv"]], variables, limit, request.get("hidden", False))
     answer["files"], answer["left"] = collect(scratch, request.get("files", []), limit)
     body = json.dumps(answer).encode()
     digest = hmac.new(bytes.fromhex(request["key"]), body, hashlib.sha256).hexdigest()

@@ -13,11 +13,10 @@ from pytest_isobench.errors import NotEvaluableError
 from pytest_isobench.models.result import Finding, Outcome
 from pytest_isobench.models.task import Metric, Task
 from pytest_isobench.models.trial import ArmFailure, Trial
-from pytest_isobench.models.workload import EngineWorkload, ReportedWorkload
+from pytest_isobench.models.workload import ReportedWorkload
 from pytest_isobench.workloads.base import HUMAN, ORACLE, REPORTED, WALL, Bench, RoundPlan, Schedule, Statistic
 from pytest_isobench.workloads.fetched import Fetched, fetch
 from pytest_isobench.workloads.formats.base import BadReportError, ForgedReportError, Format, Report
-from pytest_isobench.workloads.formats.engines import EngineFormat
 from pytest_isobench.workloads.formats.scripts import GsoFormat, IsoBenchFormat
 from pytest_isobench.workloads.formats.suites import AsvFormat, PytestBenchmarkFormat
 from pytest_isobench.workloads.observed import SHOWN, busy_ratio, refuse_untrustworthy
@@ -43,22 +42,13 @@ class ReportedRounds:
     overhead: float | None = None
     asks = False
 
-    def __init__(self, task: Task, folder: Path) -> None:
-        self._task = task
-        self._format = self._make(task, folder)
+    def __init__(self, task: Task, made: Format) -> None:
+        self._task, self._format = task, made
         self.digest, self.command = self._format.digest, " ".join(self._format.argv)
         changed = Finding(kind="command_changed", severity="note", message="; ".join(self._format.notes))
         self._notes = (NOTE, changed) if self._format.notes else (NOTE,)
         self.sizing = 1
         self.metrics: tuple[Metric, ...] = ()
-
-    def _make(self, task: Task, folder: Path) -> Format:
-        workload = task.workload
-        if isinstance(workload, EngineWorkload):
-            return EngineFormat(task, workload, folder)
-        if not isinstance(workload, ReportedWorkload):
-            raise TypeError(f"not a workload that times itself: {workload.kind}")
-        return FORMATS[workload.format](workload, folder)
 
     def open(self, bench: Bench, arms: Sequence[str], seed: str, sizing: int = 0) -> None:  # noqa: ARG002 - nothing is sized
         if not bench.sandbox.runs:
@@ -138,6 +128,14 @@ class ReportedRounds:
         if report.total > run.wall:
             raise ForgedReportError(f"reports {report.total:.3g} s of work in a run that took {run.wall:.3g} s")
         return report
+
+
+def make_reported(task: Task, folder: Path) -> ReportedRounds:
+    """Make the workload of a task whose script or suite times itself. Raises `TaskError` when the script cannot be read."""
+    workload = task.workload
+    if not isinstance(workload, ReportedWorkload):
+        raise TypeError(f"not a workload that times itself: {workload.kind}")
+    return ReportedRounds(task, FORMATS[workload.format](workload, folder))
 
 
 def said_by(run: Fetched) -> str:

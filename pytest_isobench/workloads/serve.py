@@ -28,6 +28,8 @@ from pytest_isobench.workloads.server import Server, ServerError, client_cores, 
 
 RESULT = "result.json"
 """Name of the client's result file in its scratch folder."""
+ENDING = 2.0
+"""Seconds in which a server comes to its end whose client has failed."""
 PLACES = {"{output}": f"{{scratch}}/{RESULT}", "{output_folder}": "{scratch}", "{output_name}": RESULT}
 
 
@@ -118,8 +120,9 @@ class ServeRounds:
             variables=self._setup.variables,
             cores=client_cores(bench.cores),
             joint=True,
+            hidden=True,
         )
-        server.demand()
+        server.demand(ENDING if done.returncode else 0.0)
         return self._read(done)
 
     def _read(self, done: Fetched) -> BenchmarkResult:

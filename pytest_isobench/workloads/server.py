@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from pytest_isobench.workloads.observed import SHOWN
 HOST = "127.0.0.1"
 SLICE, ANSWER = 5.0, 30.0
 """Seconds of one wait, after which it is seen whether the server still runs, and that an answer may take."""
+PAUSE = 0.05
 PROGRAM = Path(asking.__file__)
 
 
@@ -70,10 +72,14 @@ class Server:
         if status != "200":
             raise ServerError(Outcome.CRASHED, f"the server answers a POST to {path} with status {status}, not 200")
 
-    def demand(self) -> None:
-        """Raise `ServerError` when it runs no more."""
-        if not self.bench.sandbox.supervisor.is_serving(self.name):
-            raise ServerError(Outcome.CRASHED, "the server has ended")
+    def demand(self, patience: float = 0.0) -> None:
+        """Raise `ServerError` when it runs no more, or ends within some seconds."""
+        deadline = time.monotonic() + patience
+        while self.bench.sandbox.supervisor.is_serving(self.name):
+            if time.monotonic() >= deadline:
+                return
+            time.sleep(PAUSE)
+        raise ServerError(Outcome.CRASHED, "the server has ended")
 
     def failure(self, error: ServerError) -> ArmFailure:
         """Say why its arm has no times, with the end of its log; once it is stopped."""

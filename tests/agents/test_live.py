@@ -84,6 +84,7 @@ def test_what_an_agent_makes_is_recorded(agent: Callable[..., LiveAgent], assign
     assert not (kept / "stdout.txt").exists()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("script", "fields", "status", "patched"),
     [
@@ -137,6 +138,7 @@ def test_nothing_is_made_without_permission(agent: Callable[..., LiveAgent], ass
         agent(runs=False).submit(assignment)
 
 
+@pytest.mark.soak
 def test_what_is_recorded_is_not_made_again(agent: Callable[..., LiveAgent], assignment: Assignment) -> None:
     agent("true").make(assignment)
     with pytest.raises(NoPatchError, match="made none"):
@@ -154,6 +156,7 @@ def test_a_patch_without_a_record_is_not_replaced(agent: Callable[..., LiveAgent
         coder.make(assignment)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("script", "status", "patched"),
     [
@@ -174,6 +177,7 @@ def test_what_an_agent_does_is_its_own_doing(
     assert record.final
 
 
+@pytest.mark.soak
 def test_stop_keeps_what_was_made(agent: Callable[..., LiveAgent], assignment: Assignment) -> None:
     stop = threading.Event()
 
@@ -198,6 +202,7 @@ def test_a_secret_stays_out_of_everything(
     assert b"***" in everything
 
 
+@pytest.mark.soak
 def test_an_agent_sees_neither_the_task_file_nor_other_attempts(agent: Callable[..., LiveAgent], assignment: Assignment) -> None:
     if not LocalProvider().isolation().filesystem:
         pytest.skip("this machine's sandbox shows the machine's files")
@@ -261,6 +266,7 @@ PROJECT = {
 }
 
 
+@pytest.mark.soak
 def test_interrupting_pytest_ends_the_agent_and_keeps_its_work(assignment: Assignment, tmp_path: Path) -> None:
     script = f"{EDIT}; while :; do echo on; sleep 0.2; done"
     files = {**PROJECT, "agents/coder.yaml": {"version": 1, "driver": "command", "command": ["/bin/sh", "-c", script]}}

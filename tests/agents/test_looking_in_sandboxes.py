@@ -66,6 +66,7 @@ def provider(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     return DockerProvider(ContainerSettings(image=engine.image))
 
 
+@pytest.mark.soak
 def test_a_planted_leak_is_found_and_its_absence_is_shown(
     provider: SandboxProvider, task: Task, source: VersionSource, expected: Expected
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_planted_leak_is_found_and_its_absence_is_shown(
     assert found == {("human_file", "hint.py"), ("human_object", blob), ("ref", "refs/notes/hint"), ("ref", ".git/refs/notes/hint")}
 
 
+@pytest.mark.soak
 @LOCAL
 def test_what_is_installed_beside_the_environment_is_not_seen(task: Task, source: VersionSource, expected: Expected) -> None:
     beside = {str(Path(path).parent) for path in installed(Path(sys.base_prefix))}
@@ -96,11 +98,13 @@ def installed(prefix: Path) -> list[str]:
     return subprocess.run([*command, str(prefix)], capture_output=True, text=True, check=True).stdout.split()
 
 
+@pytest.mark.soak
 def test_a_look_that_ends_early_is_the_machine_s_failure(task: Task, source: VersionSource, expected: Expected) -> None:
     broken = replace(expected, places=(1,))  # type: ignore[arg-type]
     with open_worktree(LocalProvider(), task, source.baseline()) as worktree, pytest.raises(SandboxError, match="ended with status 1: "):
         look(worktree, broken)
 
 
+@pytest.mark.soak
 def test_all_in_one(provider: SandboxProvider, task: Task, source: VersionSource, expected: Expected) -> None:
     assert leaks_in(provider, task, source, expected) == ()

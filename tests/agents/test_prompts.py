@@ -143,7 +143,7 @@ def test_the_project_s_templates_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("family", "template", "message"), [
-    ("pyton", None, r"no template .*pyton.md.j2 \(did you mean 'python.md.j2'\?\); there are command.md.j2, .*python.md.j2, reported.md.j2"),
+    ("pyton", None, r"no template .*pyton.md.j2 \(did you mean 'python.md.j2'\?\); there are command.md.j2, .*python.md.j2, .*serve.md.j2"),
     ("own", "{{ gain }}", "'gain' is undefined"),
     ("own", "one\n{% if %}\n", "own.md.j2:2: "),
 ])  # fmt: skip

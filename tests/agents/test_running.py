@@ -62,6 +62,7 @@ def test_a_program_that_is_not_there(worktree: WorkTree) -> None:
     assert ran.missing == "/no/such: No such file or directory"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("script", ["sleep 300", "trap '' TERM; echo x > new; sleep 300 & sleep 300; sleep 300"])
 def test_time_is_over(worktree: WorkTree, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     text = Path(__file__).parents[2].joinpath("pytest_isobench/agents/launching.py").read_text()
@@ -81,6 +82,7 @@ def impatient(text: str) -> Any:
     return program
 
 
+@pytest.mark.soak
 def test_stop_ends_it_and_keeps_what_it_made(worktree: WorkTree, version: Version) -> None:  # noqa: F811
     stop, seen = threading.Event(), list[Progress]()
 
@@ -123,6 +125,7 @@ def test_what_is_hidden_from_the_collector_is_found(worktree: WorkTree, version:
     assert found["script"]["mode"] == "100644", "who may not be run any more is no program"
 
 
+@pytest.mark.soak
 def test_folders_may_be_deep(worktree: WorkTree, version: Version) -> None:  # noqa: F811
     script = "import os\nfor _ in range(3000):\n    os.mkdir('d'); os.chdir('d')\nopen('x', 'w').close()"
     assert play(worktree, f'python -c "{script}"; echo 1 > new').output.stderr == ""
@@ -131,6 +134,7 @@ def test_folders_may_be_deep(worktree: WorkTree, version: Version) -> None:  # n
     assert [change["refused"].partition(":")[0] for change in found.values()] == ["cannot be read"]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("number", "whole"), [(100, True), (20_100, False)])
 def test_changes_may_be_too_many(worktree: WorkTree, version: Version, number: int, whole: bool) -> None:  # noqa: F811
     play(worktree, f"mkdir many; cd many; seq {number} | xargs touch")
@@ -139,6 +143,7 @@ def test_changes_may_be_too_many(worktree: WorkTree, version: Version, number: i
     assert len(found) == min(number, 20_001)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("script", "abandoned"), [("kill -9 $PPID; sleep 300", True), ("kill -9 $$", False)])
 def test_the_launcher_may_be_killed(worktree: WorkTree, version: Version, script: str, abandoned: bool) -> None:  # noqa: F811
     ran = play(worktree, f"echo 1 > new; {script}")

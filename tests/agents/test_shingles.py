@@ -213,6 +213,7 @@ def test_real_prompts_with_another_task_s_text_are_found() -> None:
     assert mixed_up[False] > 3
 
 
+@pytest.mark.soak
 @needs_data
 def test_the_package_s_prompts_for_real_commits_give_nothing_away() -> None:
     rows = [row for row in commits().values() if "apis" in row]

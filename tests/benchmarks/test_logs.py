@@ -33,6 +33,7 @@ def once(log: ParsedLog) -> dict[str, float]:
     return {label: values[0] for label, values in log.printed.items()}
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("mangle", MANGLED)
 @given(rng=randoms)

@@ -321,6 +321,7 @@ tasks:
 """
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(isinstance(probe().bubblewrap, str), reason="no bubblewrap")
 def test_doctor_looks_for_leaks(tmp_path: Path) -> None:
     for name, text in (("base", "x = [number for number in range(10)]\n"), ("human", "x = list(first_numbers(start=0, stop=10))\n")):

@@ -147,6 +147,7 @@ def test_an_interrupt_keeps_what_was_made(project: Project, capsys: Captured) ->
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.soak
 def test_a_real_program_makes_a_patch_that_is_kept(tmp_path: Path) -> None:
     project = Project(tmp_path / "project")
     project.task("one", description="Make it fast.", source={"kind": "path", "base": "one", "human": "after"})

@@ -163,6 +163,7 @@ def shared_base(tmp_path_factory: pytest.TempPathFactory) -> BaseRepository:
     return base_of(BASE, tmp_path_factory.mktemp("base"))
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_a_diff_says_is_what_was_changed(shared_base: BaseRepository, name: str, tmp_path: Path) -> None:
     changes = {name: change for name, change in CHANGES[name].items() if change is None or name not in REFUSED}
@@ -326,6 +327,7 @@ def test_a_link_cannot_be_moved_unseen(tmp_path: Path) -> None:
         base.resolve(text)
 
 
+@pytest.mark.soak
 def test_a_small_patch_cannot_ask_for_much(tmp_path: Path) -> None:
     base = base_of({"large": os.urandom(2**20).hex().encode()}, tmp_path)
     copies = "".join(f"diff --git a/large b/{i}\nsimilarity index 100%\ncopy from large\ncopy to {i}\n" for i in range(100))
@@ -423,6 +425,7 @@ def sound(files: dict[str, Change]) -> dict[str, Change]:
 TREES = st.dictionaries(NAMES, ENTRIES, max_size=6).map(sound)
 
 
+@pytest.mark.soak
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=TREES, after=TREES)
 @example(before={"a": Change(b"x\n")}, after={"a/a": Change(b"x\n")})
@@ -456,6 +459,7 @@ def verdict(base: BaseRepository, text: str) -> str:
         return str(error)
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(not SHARED.exists(), reason="the folder with recorded patches is not beside the repository")
 @pytest.mark.parametrize("truth", TRUTHS)
 def test_recorded_patches_resolve_as_recorded(tmp_path: Path, extractions: dict[str, list[dict[str, Any]]], truth: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ def ask(python: Path, code: str) -> str:
     return subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
+@pytest.mark.soak
 def test_an_environment_is_built_once_and_never_written_to(
     cache: Cache, tmp_path: Path, wheels: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

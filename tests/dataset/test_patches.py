@@ -240,6 +240,7 @@ def everything(repository: Any) -> None:
 OPTIONS = [("--no-prefix",), ("--no-renames", "-U1"), ("--src-prefix=i/", "--dst-prefix=w/", "--full-index"), ("--patience", "-U20")]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("change", "options"),
     [*((change, ()) for change in CHANGES), *((everything, options) for options in OPTIONS), (rename_and_edit, ("--no-prefix",))],

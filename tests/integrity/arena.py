@@ -24,7 +24,7 @@ from pytest_isobench.models.task import Task
 from pytest_isobench.sandboxes.base import SandboxProvider
 from pytest_isobench.workloads.command import CommandRounds
 from pytest_isobench.workloads.python import ResidentWorkload
-from pytest_isobench.workloads.reported import ReportedRounds
+from pytest_isobench.workloads.reported import make_reported
 
 CORE = '''\
 """Statistics of a table of whole numbers."""
@@ -237,7 +237,7 @@ class Arena:
                 entrants,
                 source,
                 provider=self.provider,
-                workloads={"python": ResidentWorkload, "command": CommandRounds, "reported": ReportedRounds},
+                workloads={"python": ResidentWorkload, "command": CommandRounds, "reported": make_reported},
                 configuration=configuration,
                 journal=journal,
                 history=History(),

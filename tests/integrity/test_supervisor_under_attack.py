@@ -96,6 +96,7 @@ def run(x):
 """
 
 
+@pytest.mark.soak
 def test_an_answer_that_is_taken_back_is_waited_for_no_longer_than_allowed(supervisor):
     start(supervisor, "thief", TAKES_BACK)
     start(supervisor, "honest", HONEST)
@@ -114,6 +115,7 @@ def test_a_process_may_have_any_name(supervisor):
     assert supervisor.run(process("/bin/true"), timeout=9).returncode == 0
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("source", [WAKES, HEADLESS])
 def test_processes_that_are_hard_to_stop_stand_still_or_are_seen_running(supervisor, source):
     start(supervisor, "restless", source)

@@ -231,6 +231,7 @@ def test_a_sandbox_that_runs_nothing_cannot_show_that_nothing_leaks(project):
     result.stdout.fnmatch_lines(["*the sandbox 'fake' runs nothing, and an agent must run*"])
 
 
+@pytest.mark.soak
 def test_users_test_that_nothing_leaks(project):
     if not LocalProvider().isolation().network:
         pytest.skip("this machine's sandbox leaves the network open, which is a leak")

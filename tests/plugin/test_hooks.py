@@ -114,6 +114,7 @@ TAKE_NOTE = """
 """
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("arguments", [[], ["-n1"]])
 def test_results_and_the_report_are_seen_where_the_report_is_written(project, arguments):
     project.pytester.makeconftest(TAKE_NOTE)

@@ -12,6 +12,7 @@ def test_the_human_passes_and_nop_fails(project):
     assert project.outcomes() == {"sort:human:0": "matches", "sort:nop:0": "slower", "scan:human:0": "matches", "scan:nop:0": "slower"}
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("speed", "require", "outcome"), [
     ("3", "match", "passed"),
     ("2", "match", "passed"),

@@ -90,6 +90,7 @@ def on_terminal(project, *arguments, **variables):
     return shown.decode()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("capture", ["fd", "no"])
 def test_a_terminal_shows_progress_and_keeps_none_of_it(project, capture):
     shown = on_terminal(project, "--isobench-agent=human,nop", f"--capture={capture}")
@@ -122,6 +123,7 @@ def test_who_is_taken_to_be_watching(pytestconfig, monkeypatch, variables, termi
     assert progress.is_watched(pytestconfig) is watched
 
 
+@pytest.mark.soak
 def test_workers_progress_is_shown_together(project, monkeypatch):
     project.pytester.makeconftest("""
         import time

@@ -85,6 +85,24 @@ def test_a_campaign_with_the_real_client(project: Path) -> None:
     assert "sglang.bench_serving" in results["same"]["command"]
 
 
+@pytest.mark.soak
+@pytest.mark.alone
+def test_tokens_that_are_kept_back_are_seen(project: Path) -> None:
+    """Who sends all tokens at once in the end wins by the time per token; who makes them faster does as well, and is not accused."""
+    client = ["{python}", "{tree}/bench.py", "{port}", "{seed}", "{output}"]
+    workload = {**TASK["workload"], "client": client, "serving": {"runs": 2, "warmups": 0, "ready": 30}}
+    source = {"kind": "path", "base": "../base", "human": "../decoder"}
+    task = {**TASK, "environment": {}, "workload": workload, "source": source, "metric": {"name": "mean_tpot_ms", "unit": "ms"}}
+    repository.write(project / "decoder", repository.ARMS["decodes"])
+    (project / "tasks" / "words.yaml").write_text(json.dumps({"version": 1, "tasks": [task]}))
+    results = measure(project, "--isobench-agent=buffers,decodes", "--isobench-margin=0.3")
+    kinds = {name: {finding["kind"] for finding in row["findings"]} for name, row in results.items()}
+    assert outcomes(results)["buffers"] == "beats"
+    assert "time_moved" in kinds["buffers"]
+    assert results["decodes"]["verdict"]["hard_success"], results["decodes"]["verdict"]
+    assert "time_moved" not in kinds["decodes"]
+
+
 ANYWHERE = ("--isobench-agent=human,wrong", "--isobench-time-budget=1", "--isobench-require=correct")
 """A round or two: what is different elsewhere is where server and client meet."""
 

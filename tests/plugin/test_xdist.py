@@ -21,6 +21,7 @@ WHERE = """
 """
 
 
+@pytest.mark.soak
 def test_workers_share_the_tasks_and_each_stays_whole(project):
     project.pytester.makeconftest(WHERE)
     project.pytester.makepyfile("def test_other(): pass")
@@ -98,6 +99,7 @@ DIE = """
 """
 
 
+@pytest.mark.soak
 def test_the_death_of_a_worker_is_an_error_and_loses_nothing_else(project):
     project.pytester.makeconftest(DIE)
     result = project.run("--isobench-agent=human,nop,fake:3", "-n2")
@@ -109,6 +111,7 @@ def test_the_death_of_a_worker_is_an_error_and_loses_nothing_else(project):
     assert project.outcomes()["sort:fake-3:0"] == "beats"
 
 
+@pytest.mark.soak
 def test_a_disk_that_refuses_stops_the_workers(project):
     project.pytester.makeconftest("""
         def pytest_isobench_result(config, result):

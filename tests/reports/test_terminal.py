@@ -131,6 +131,18 @@ def test_facts_tell_what_gpus_did() -> None:
     assert "GPU 3 before 345 MHz 30 C 70 W, after 1980 MHz 64 C" in shown([result(machine=machine)], verbosity=2)
 
 
+@pytest.mark.parametrize(("tasks", "folded"), [(3, False), (4, True)])
+def test_many_tasks_that_cannot_be_measured_here_are_one_line(tasks: int, folded: bool) -> None:
+    reason = "needs 1 GPU(s) of model 'H100'; this machine has 0"
+    why = Finding(kind="not_evaluable", severity="note", message=reason)
+    results = [result(f"vllm-{number}", agent, findings=(why,)) for number in range(tasks) for agent in ("nop", "human")]
+    text = shown([*results, result("other", findings=(why.model_copy(update={"message": "no Python 3.9"}),))])
+    assert (f"{tasks} tasks not evaluable: {reason}" in text) is folded
+    assert ("vllm-0" in text) is not folded
+    assert "other" in row(text, "other"), "what nobody shares stays a case of its own"
+    assert "vllm-0" in shown(results, verbosity=1)
+
+
 def test_verbosity_adds_reasons_then_facts() -> None:
     reasons, facts, totals = shown(every_outcome(), verbosity=1), shown(every_outcome(), verbosity=2), shown(every_outcome(), verbosity=-1)
     assert "agent against human as the interval says" in reasons

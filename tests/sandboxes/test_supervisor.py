@@ -79,6 +79,7 @@ def test_time_is_the_candidates_sleep_not_its_word(supervisor):
     assert turn["a"].seconds >= 0.05
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("source", "status"),
     [

@@ -17,6 +17,7 @@ def waste(prefill: int, decode: int) -> tuple[str, str]:
 
 
 HUMAN: Edits = {"model.py": (waste(0, 6),)}
+WORDS = 'model.words(asked["prompt"], asked["max_tokens"])'
 ANSWERED = "    for count, word in enumerate("
 COMPLETE = "async def complete(writer, asked):\n"
 EVERY_SECOND = """SEEN = [0]
@@ -43,6 +44,8 @@ ARMS: Mapping[str, Edits] = {
             ('"completion_tokens": count', '"completion_tokens": whole'),
         ),
     },
+    "buffers": {"server.py": ((WORDS, f"list({WORDS})"),)},
+    "decodes": {"model.py": (waste(6, 0),)},
     "client": {"bench.py": (("times[0] * 1e3", "times[0] * 1e-9"),)},
     "mute": {"server.py": (("async def main(port):\n", "async def main(port):\n    await asyncio.sleep(3600)\n"),)},
 }

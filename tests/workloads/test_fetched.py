@@ -126,3 +126,22 @@ def test_ending_who_answers_leaves_no_answer(ran):
     found = ran("import os, signal, time; os.kill(os.getppid(), signal.SIGKILL); time.sleep(5)")
     assert found.spoiled
     assert found.files == {}
+
+
+TOLD = "import sys; print(sys.argv[1:], '314159' in open('/proc/self/cmdline').read(), __name__, sys.stdin.read() == '')"
+
+
+@pytest.mark.parametrize(("hidden", "seen"), [(True, "False"), (False, "True")])
+def test_arguments_may_be_hidden_from_other_users_processes(bench, hidden, seen):
+    place = bench(baseline="")
+    printed = fetch(place, TASK, "baseline", ["{python}", "-c", TOLD, "--seed", "314159"], hidden=hidden).stdout.decode()
+    assert printed == f"['--seed', '314159'] {seen} __main__ True\n"
+
+
+def test_hidden_scripts_and_modules_run_as_they_would(bench):
+    place = bench(baseline="import sys\nif __name__ == '__main__':\n    print(sys.argv, sys.path[0], __file__)\n    sys.exit(3)\n")
+    for argv in (["{tree}/package.py", "a b"], ["-m", "package", "a b"]):
+        plain, hidden = (fetch(place, TASK, "baseline", ["{python}", *argv], hidden=way) for way in (False, True))
+        assert (plain.returncode, plain.stdout) == (hidden.returncode, hidden.stdout) == (3, hidden.stdout)
+        assert b"a b" in hidden.stdout
+    assert fetch(place, TASK, "baseline", ["true", "x"], hidden=True).returncode == 0

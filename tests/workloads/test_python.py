@@ -62,6 +62,7 @@ FAILING = {
 WRONG = {text: outcome for text, outcome in FAILING.items() if outcome is Outcome.INCORRECT}
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("code", "failing"), [(WORKLOAD, FAILING), (WORKLOAD + CHECK, WRONG)], ids=["compared", "checked"])
 def test_a_patch_that_fails_is_told_from_one_that_is_wrong(bench, code, failing):
     agents = {f"agent-{index}": outcome for index, outcome in enumerate(failing.values())}
@@ -72,6 +73,7 @@ def test_a_patch_that_fails_is_told_from_one_that_is_wrong(bench, code, failing)
     assert trials["human"].failure is None
 
 
+@pytest.mark.soak
 def test_an_endless_loop_times_out(bench, monkeypatch):
     monkeypatch.setattr(python, "HOPELESS_FLOOR", 0.5)
     place = bench(baseline=SLOW, human=FAST, agent_0="def work(n):\n    while True: pass")
@@ -91,6 +93,7 @@ def test_a_human_that_fails_makes_the_task_not_evaluable(bench, human, message):
         play(bench(baseline=SLOW, human=human), workload(), "baseline", "human")
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("code", "message"),
     [
@@ -106,6 +109,7 @@ def test_a_broken_workload_is_the_tasks_fault(bench, code, message):
         play(bench(baseline=SLOW, human=FAST), workload(code), "baseline", "human")
 
 
+@pytest.mark.soak
 def test_an_answer_that_stalls_the_check_is_wrong_and_the_rest_goes_on(bench):
     code = WORKLOAD + "\ndef check(n, answer, reference):\n    import time\n    while answer != reference: time.sleep(1)\n"
     place = bench(baseline=SLOW, human=FAST, agent_0="def work(n): return 1", agent_1=FAST)

@@ -13,7 +13,7 @@ from pytest_isobench.models.result import Outcome
 from pytest_isobench.models.task import Metric, Task
 from pytest_isobench.workloads import reported
 from pytest_isobench.workloads.base import RoundPlan
-from pytest_isobench.workloads.reported import ReportedRounds
+from pytest_isobench.workloads.reported import ReportedRounds, make_reported
 
 SOURCE = {"kind": "path", "base": "base", "human": "human"}
 
@@ -28,7 +28,7 @@ def made(folder):
 
     def make(text: str, form: str = "isobench", **fields: object) -> ReportedRounds:
         (folder / "script.py").write_text(text)
-        return ReportedRounds(task(format=form, file="script.py", **fields), folder)
+        return make_reported(task(format=form, file="script.py", **fields), folder)
 
     return make
 
@@ -65,7 +65,7 @@ def test_a_round_gives_every_arm_what_it_reports(bench, made, script):
 def test_a_metric_of_the_report_may_be_the_tasks_own(bench, folder):
     (folder / "script.py").write_text(isobench())
     plain = task(format="isobench", file="script.py")
-    work = ReportedRounds(plain.model_copy(update={"metric": Metric(name="p95")}), folder)
+    work = make_reported(plain.model_copy(update={"metric": Metric(name="p95")}), folder)
     (trial,) = play(bench(baseline=SLOW), work, "baseline").values()
     assert trial.samples == trial.metrics["p95"] != trial.metrics["avg"]
 
@@ -101,6 +101,7 @@ FAILING = {
 }  # fmt: skip
 
 
+@pytest.mark.soak
 def test_a_patch_that_fails_is_told_from_one_that_is_wrong(bench, made, monkeypatch):
     monkeypatch.setattr(reported, "LIMIT", 2 * 10**6)
     agents = {f"agent-{index}": expected for index, expected in enumerate(FAILING.values())}
@@ -111,6 +112,7 @@ def test_a_patch_that_fails_is_told_from_one_that_is_wrong(bench, made, monkeypa
     assert trials["human"].failure is None
 
 
+@pytest.mark.soak
 def test_a_patch_without_end_times_out(bench, made, monkeypatch):
     monkeypatch.setattr(reported, "HOPELESS_FLOOR", 1.0)
     monkeypatch.setattr(reported, "HOPELESS", 1)
@@ -136,6 +138,7 @@ pickle.dump = lambda result, file: honest(Same(result), file)
 """
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("code", [HOSTILE, EQUAL], ids=["runs code", "own class"])
 def test_a_stored_result_names_nothing_that_the_references_does_not(bench, made, code):
     place = bench(baseline=SLOW, agent_0=SLOW.replace("n * i", "n + i") + code, agent_1=FAST)
@@ -152,6 +155,7 @@ LIVE = isobench().replace("return package.work(data)", "return Held(package.work
 )  # fmt: skip
 
 
+@pytest.mark.soak
 def test_a_check_that_needs_a_live_result_gets_one_from_the_baselines_tree(bench, made):
     place = bench(baseline=SLOW, agent_0=FAST.replace("n * i", "n - i"), agent_1=FAST + "\ndef unused(): pass\n")
     trials = play(place, made(LIVE), "baseline", "agent-0", "agent-1")
@@ -180,6 +184,7 @@ UNUSABLE = {
 }
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("script", UNUSABLE)
 def test_a_script_that_cannot_be_judged_is_nobodys_fault(bench, made, script):
     text, message = UNUSABLE[script]
@@ -205,7 +210,7 @@ def test_a_second_report_is_forged(bench, made):
 
 def test_a_missing_script_is_the_tasks_error(tmp_path):
     with pytest.raises(TaskError, match="script"):
-        ReportedRounds(task(format="gso", file="missing.py"), tmp_path)
+        make_reported(task(format="gso", file="missing.py"), tmp_path)
 
 
 @pytest.mark.parametrize(

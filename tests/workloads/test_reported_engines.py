@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pytest_isobench.dataset.versions import Version
@@ -77,7 +79,7 @@ COMMANDS = {
 }
 
 
-def workload(kind: str, folder=None, **fields: object):
+def workload(kind: str, folder: Path = Path(), **fields: object):
     source = {"kind": "path", "base": "base", "human": "human"}
     given = {"kind": kind, "command": COMMANDS[kind], "engine": "0.6.4", **fields}
     task = Task.model_validate({"id": "t", "source": source, "workload": given, "metric": METRICS[kind]})
@@ -106,6 +108,7 @@ def play(bench, work, *arms):
     return work.play(bench, RoundPlan(index=0, seed="s", arms=arms))
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("kind", COMMANDS)
 def test_a_benchmark_is_resolved_run_and_read(engines, kind):
     place = engines(baseline=SLOW, human=FAST, changes=FAST, broken="raise OSError('no such device')")

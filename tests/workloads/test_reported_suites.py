@@ -17,7 +17,7 @@ from pytest_isobench.workloads.base import Bench, RoundPlan
 from pytest_isobench.workloads.fetched import LIMIT, Fetched
 from pytest_isobench.workloads.formats.base import BadReportError
 from pytest_isobench.workloads.formats.suites import AsvFormat, PytestBenchmarkFormat
-from pytest_isobench.workloads.reported import ReportedRounds
+from pytest_isobench.workloads.reported import ReportedRounds, make_reported
 
 SLOW = "def work(n):\n    return sum(i * n for i in range(20000))\n"
 FAST = "def work(n):\n    return n * 199990000\n"
@@ -70,7 +70,7 @@ def test_no_benchmark():
 def workload(**fields: object) -> ReportedRounds:
     source = {"kind": "path", "base": "base", "human": "human"}
     record = {"id": "t", "source": source, "workload": {"kind": "reported", **fields}}
-    return ReportedRounds(Task.model_validate(record), None)  # type: ignore[arg-type]
+    return make_reported(Task.model_validate(record), None)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -94,6 +94,7 @@ def play(bench, work, *arms):
     return work.play(bench, RoundPlan(index=0, seed="s", arms=arms))
 
 
+@pytest.mark.soak
 def test_asv_benchmarks_are_found_and_timed(suite):
     arms = {"baseline": {"package.py": SLOW}, "agent": {"package.py": FAST}}
     work = workload(format="asv", paths=["benchmarks"])
@@ -118,6 +119,7 @@ FAILING = {
 }
 
 
+@pytest.mark.soak
 def test_a_suite_comes_from_the_baseline_and_must_come_to_its_end(suite):
     arms = {name: {"package.py": code} for name, (code, _, _) in FAILING.items()}
     arms |= {"baseline": {"package.py": SLOW}, "changes": {"package.py": SLOW, "benchmarks/speed.py": "raise SystemError"}}

@@ -8,28 +8,34 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Protocol
 
 from pytest_isobench.benchmarks.logs import parse_log
 from pytest_isobench.benchmarks.metrics import metric as known_metric
 from pytest_isobench.benchmarks.refusals import Refusal
-from pytest_isobench.benchmarks.resolving import fill, resolve
+from pytest_isobench.benchmarks.resolving import Resolved, fill
 from pytest_isobench.benchmarks.results import BenchmarkResult, read_results
 from pytest_isobench.benchmarks.sanity import different_work, refusals
-from pytest_isobench.errors import CommandError, NotEvaluableError, TaskError
+from pytest_isobench.benchmarks.spellings import options_in
 from pytest_isobench.models.task import Metric, Task
-from pytest_isobench.models.workload import EngineWorkload
 from pytest_isobench.workloads.base import Bench
 from pytest_isobench.workloads.fetched import Fetched
 from pytest_isobench.workloads.formats.base import SCRATCH, BadReportError, Format, Report
 from pytest_isobench.workloads.formats.suites import SUITE, copied
-from pytest_isobench.workloads.serve import demand_metric
 
 RESULT, FOLDER = "result.json", "benchmarks"
+COPIED = f"{SCRATCH}/{SUITE}/{FOLDER}/"
+"""Where the scripts of the baseline's tree are, for every arm."""
 PLACES = {"output": f"{SCRATCH}/{RESULT}", "output_folder": SCRATCH, "output_name": RESULT}
 TOTALS = ("total_latency", "latency", "cost_time", "avg_latency")
 """What stands for the time of a whole run, where no duration is told."""
+
+
+class Resolver(Protocol):
+    """Makes what is run, given the options that the benchmark's script has, where it is one."""
+
+    def __call__(self, known: Collection[str] | None = None) -> Resolved: ...
 
 
 class EngineFormat(Format):
@@ -37,26 +43,23 @@ class EngineFormat(Format):
 
     files = (RESULT,)
 
-    def __init__(self, task: Task, workload: EngineWorkload, folder: Path) -> None:
-        demand_metric(task, folder)
-        try:
-            resolved = resolve(workload, names=(task.id,))
-        except CommandError as error:
-            raise TaskError(str(error), path=folder, field="workload.command") from error
-        if resolved.server is not None:
-            raise TaskError("it asks a server: make it a workload of the kind 'serve'", path=folder, field="workload.command")
-        self._task, self._resolved = task, resolved
-        self.variables = resolved.variables
+    def __init__(self, task: Task, resolved: Resolver) -> None:
+        self._task, self._resolver = task, resolved
+        self._take(resolved())
+
+    def _take(self, resolved: Resolved) -> None:
+        self._resolved, self.variables = resolved, resolved.variables
         self.notes = (*resolved.applied, *map(str, resolved.left_out))
-        self.argv = tuple(word.replace(f"{{tree}}/{FOLDER}/", f"{SCRATCH}/{SUITE}/{FOLDER}/") for word in fill(resolved.client, PLACES))
+        self.argv = tuple(word.replace(f"{{tree}}/{FOLDER}/", COPIED) for word in fill(resolved.client, PLACES))
         self.digest = hashlib.sha256(shlex.join((*self.argv, *map(str, resolved.variables.items()))).encode()).hexdigest()
 
     def prepare(self, bench: Bench, task: Task, seed: str) -> None:
-        if self._resolved.needs_sharegpt:
-            raise NotEvaluableError("the benchmark needs the file of the ShareGPT data set, which runs without a server are not given")
-        self.argv = tuple(fill(self.argv, {"seed": int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4], "big") // 2}))
-        if any(f"{SCRATCH}/{SUITE}/" in word for word in self.argv):
+        script = next((word for word in self.argv if word.startswith(COPIED)), None)
+        if script:
             self.placed = copied(bench, task, [FOLDER])
+            if text := self.placed.get(script.removeprefix(f"{SCRATCH}/")):
+                self._take(self._resolver(options_in(text.decode(errors="replace"))))
+        self.argv = tuple(fill(self.argv, {"seed": int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4], "big") // 2}))
 
     def read(self, fetched: Fetched) -> Report:
         result = self._result(fetched)

@@ -60,6 +60,7 @@ def play(driver: str, act: str, folder: Path, **fields: Any) -> tuple[Account, b
     return acting.read(output), "fast" in (folder / "tree" / "work.py").read_text()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("act", ENDS)
 @pytest.mark.parametrize("driver", COMMANDS)
 def test_how_it_ends(driver: str, act: str, tmp_path: Path) -> None:
