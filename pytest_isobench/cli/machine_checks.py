@@ -125,10 +125,21 @@ def _machine() -> Iterator[Check]:
         yield Check("ok", "GPU", "; ".join(machine.gpus))
         if importlib.util.find_spec("pynvml") is None:
             yield Check("note", "GPU", "clocks and heat are not watched while measuring: pip install 'pytest-isobench[gpu]'")
+        yield from _devices()
     if machine.governor not in (None, "performance"):
         yield Check("note", "governor", f"{machine.governor}: the clock's speed varies; 'performance' gives narrower intervals")
     if machine.load and machine.load[0] > BUSY * machine.logical_cores:
         yield Check("note", "load", f"{machine.load[0]:.1f} on {machine.logical_cores} CPUs: other work makes measuring take longer")
+
+
+def _devices() -> Iterator[Check]:
+    from pytest_isobench import gpus
+    from pytest_isobench.errors import NotEvaluableError
+
+    try:
+        gpus.Driver().files(gpus.usable())
+    except NotEvaluableError as error:
+        yield Check("note", "GPU", f"the local sandbox has none: {error}")
 
 
 def _cache() -> Iterator[Check]:

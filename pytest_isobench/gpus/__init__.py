@@ -6,11 +6,12 @@ import os
 from functools import cache
 
 from pytest_isobench.errors import MissingExtraError, NotEvaluableError
+from pytest_isobench.gpus.devices import Driver, libraries
 from pytest_isobench.gpus.inventory import VARIABLE, Gpu, Inventory, matching, visible
 from pytest_isobench.gpus.nvml import Nvml
 from pytest_isobench.gpus.smi import Smi
 
-__all__ = ["VARIABLE", "Gpu", "Inventory", "local_inventory", "matching", "usable", "visible"]
+__all__ = ["VARIABLE", "Driver", "Gpu", "Inventory", "libraries", "local_inventory", "matching", "usable", "visible"]
 
 
 @cache

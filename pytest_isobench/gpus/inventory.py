@@ -23,19 +23,24 @@ class Gpu:
     """Model, such as 'NVIDIA H100 80GB HBM3'."""
     memory_mb: int
     driver: str
+    minor: int | None = None
+    """Number in the name of its device file, `/dev/nvidia0`; None where that was not asked."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.memory_mb} MiB, driver {self.driver}, {self.uuid})"
 
 
 class Inventory(Protocol):
-    """Where devices and their states are looked up. Neither question raises anything."""
+    """Where devices and their states are looked up. No question raises anything."""
 
     def devices(self) -> tuple[Gpu, ...]:
         """Return the machine's devices; no GPU is an empty tuple."""
 
     def state(self, gpu: Gpu) -> GpuState | None:
         """Look at a device; None when its state cannot be read at all."""
+
+    def memory_used_mb(self, gpu: Gpu) -> int | None:
+        """Return how much of a device's memory is taken, by anybody; None when it does not tell."""
 
 
 def matching(gpus: Iterable[Gpu], model: str | None) -> tuple[Gpu, ...]:

@@ -62,7 +62,12 @@ class Nvml:
             persistence=_switch(self._ask("DeviceGetPersistenceMode", handle)),
             mig=_switch(self._ask("DeviceGetMigMode", handle)),
             processes=self._processes(handle),
+            memory_used_mb=self._used(handle),
         )
+
+    def memory_used_mb(self, gpu: Gpu) -> int | None:
+        handle = self._ask("DeviceGetHandleByUUID", gpu.uuid)
+        return None if handle is None else self._used(handle)
 
     def _device(self, index: int, handle: object) -> Gpu:
         memory = self._ask("DeviceGetMemoryInfo", handle)
@@ -72,7 +77,12 @@ class Nvml:
             name=self._ask("DeviceGetName", handle) or "unknown",
             memory_mb=memory.total // 2**20 if memory else 0,
             driver=self._ask("SystemGetDriverVersion") or "unknown",
+            minor=self._ask("DeviceGetMinorNumber", handle),
         )
+
+    def _used(self, handle: object) -> int | None:
+        memory = self._ask("DeviceGetMemoryInfo", handle)
+        return None if memory is None else memory.used // 2**20
 
     def _processes(self, handle: object) -> tuple[int, ...] | None:
         names = [f"DeviceGet{kind}RunningProcesses" for kind in ("Compute", "Graphics")]

@@ -10,7 +10,8 @@ from pytest_isobench.gpus.inventory import Gpu
 from pytest_isobench.models.result import GpuState
 
 FIELDS = ("index", "uuid", "name", "memory.total", "driver_version")
-QUERY = ("nvidia-smi", f"--query-gpu={','.join(FIELDS)}", "--format=csv,noheader,nounits")
+PROGRAM = "nvidia-smi"
+FORMAT = "--format=csv,noheader,nounits"
 
 
 class Smi:
@@ -21,16 +22,22 @@ class Smi:
 
     def devices(self) -> tuple[Gpu, ...]:
         """Return the devices that the driver shows; none without a driver, or when it does not answer in time."""
-        if which(QUERY[0]) is None:
-            return ()
-        try:
-            answer = subprocess.run(QUERY, capture_output=True, text=True, timeout=self._timeout, check=True)
-        except (subprocess.SubprocessError, OSError):
-            return ()
-        return parse_query(answer.stdout)
+        return parse_query(self._ask(f"--query-gpu={','.join(FIELDS)}"))
 
     def state(self, gpu: Gpu) -> GpuState | None:  # noqa: ARG002 - the inventory's signature
         return None
+
+    def memory_used_mb(self, gpu: Gpu) -> int | None:
+        text = self._ask("--query-gpu=memory.used", f"--id={gpu.uuid}").strip()
+        return int(text) if text.isdecimal() else None
+
+    def _ask(self, *query: str) -> str:
+        if which(PROGRAM) is None:
+            return ""
+        try:
+            return subprocess.run([PROGRAM, *query, FORMAT], capture_output=True, text=True, timeout=self._timeout, check=True).stdout
+        except (subprocess.SubprocessError, OSError):
+            return ""
 
 
 def parse_query(text: str) -> tuple[Gpu, ...]:

@@ -155,6 +155,7 @@ class GpuState(Record):
     persistence: bool | None = Field(None, description="Whether the driver stays loaded when nobody uses the device.")
     mig: bool | None = Field(None, description="Whether the device is cut into instances.")
     processes: tuple[int, ...] | None = Field(None, description="Ids of the processes that have the device open.")
+    memory_used_mb: int | None = Field(None, description="Memory that is taken, by anybody.")
 
 
 class Device(Record):

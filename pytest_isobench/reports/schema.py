@@ -67,6 +67,7 @@ UNITS: Mapping[str, tuple[str, str]] = {
     "Estimate.ratio": RATIO,
     "Estimate.rounds": ROUNDS,
     "Estimate.sd": LOG_RATIO,
+    "GpuState.memory_used_mb": ("MiB", ""),
     "GpuState.memory_clock": ("MHz", ""),
     "GpuState.power": ("W", ""),
     "GpuState.processes": ("process id", ""),

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_isobench.gpus import Driver, libraries
 from pytest_isobench.sandboxes.base import Process
-from pytest_isobench.sandboxes.confinement import Confinement, Order, Place, limits, stand_ins, substitute, variables
+from pytest_isobench.sandboxes.confinement import Confinement, Order, Place, limits, stand_ins, substitute, variables, visible
 from pytest_isobench.sandboxes.interpreter import SYSTEM, packages
+from pytest_isobench.sandboxes.seccomp import Filters
 from pytest_isobench.sandboxes.trees import make_folder
 from pytest_isobench.sandboxes.users import tasks_of
 
@@ -30,6 +32,8 @@ FILES = {
 """Files of /etc that every program may expect, without anything of this machine in them."""
 FILTER_DESCRIPTOR = 99
 """Number under which bubblewrap reads the system call filter; high, so that it takes no other descriptor's place."""
+
+DRIVER = Driver()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,17 @@ class Bubblewrap(Confinement):
 
     processes = 3
 
-    def __init__(self, program: Program, folder: Path, *, source: Callable[[Path], Path], filters: tuple[Path, Path] | None) -> None:
-        """Use a session's `folder`; `source` makes a folder reachable; `filters` are for builds and for candidates."""
-        self._program, self._folder, self._source, self._filters = program, folder, source, filters
+    def __init__(
+        self,
+        program: Program,
+        folder: Path,
+        *,
+        source: Callable[[Path], Path],
+        filters: Filters | None,
+        driver: Driver = DRIVER,
+    ) -> None:
+        """Use a session's `folder`; `source` makes a folder reachable."""
+        self._program, self._folder, self._source, self._filters, self._driver = program, folder, source, filters, driver
         make_folder(folder / "etc", 0o755)
         make_folder(folder / "empty", 0o755)
         for name, text in FILES.items():
@@ -100,7 +112,8 @@ class Bubblewrap(Confinement):
     def _filter(self, order: Order) -> tuple[tuple[str, ...], dict[str, int]]:
         if self._filters is None:
             return (), {}
-        chosen = self._filters[0] if order.writable else self._filters[1]
+        candidate = self._filters.gpu_user if order.gpus else self._filters.candidate
+        chosen = self._filters.build if order.writable else candidate
         return ("--seccomp", str(FILTER_DESCRIPTOR)), {str(chosen): FILTER_DESCRIPTOR}
 
     def _options(self, place: Place, order: Order) -> Iterator[str]:
@@ -112,12 +125,23 @@ class Bubblewrap(Confinement):
         yield from self._configuration(order)
         yield from self._interpreter(place)
         yield from ("--proc", "/proc", "--dev", "/dev", *temporary, SHARED)
+        yield from self._devices(order)
         yield from ("--ro-bind-try", "/sys/devices/system", "/sys/devices/system")
         yield from ("--bind" if order.writable else "--ro-bind", str(place.tree), TREE, "--chdir", TREE)
         yield from ("--remount-ro", "/dev", "--remount-ro", "/", "--clearenv")
         settings = variables(place, order, tree=TREE, python=PYTHON, temporary=TEMPORARY)
-        for name, value in settings.items():
+        for name, value in (settings | visible(range(len(order.gpus)))).items():
             yield from ("--setenv", name, value)
+
+    def _devices(self, order: Order) -> Iterator[str]:
+        """The devices of the GPUs that it may use, and the driver's library. Who may write to a device may do so on a read-only system."""
+        if not order.gpus:
+            return
+        for name in self._driver.files(order.gpus):
+            yield from ("--dev-bind", str(self._driver.devices / name), f"/dev/{name}")
+        for folder in libraries():
+            if not any(folder.is_relative_to(path) for path in SYSTEM):
+                yield from ("--ro-bind", str(folder), str(folder))
 
     def _configuration(self, order: Order) -> Iterator[str]:
         own = {name: str(self._folder / "etc" / name) for name in FILES}

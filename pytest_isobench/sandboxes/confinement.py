@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pytest_isobench.gpus import VARIABLE, Gpu
 from pytest_isobench.models.task import Environment, Resources
 from pytest_isobench.sandboxes.base import Process
 
@@ -42,6 +43,8 @@ class Order:
     network: bool = False
     joint: bool = False
     cgroups: tuple[str, ...] = ()
+    gpus: tuple[Gpu, ...] = ()
+    """Those that it may use."""
 
 
 class Confinement(ABC):
@@ -71,6 +74,12 @@ def variables(place: Place, order: Order, *, tree: str, python: str, temporary: 
         **place.spec.variables,
         **order.variables,
     }
+
+
+def visible(numbers: Iterable[int]) -> dict[str, str]:
+    """Return the variables that leave a candidate its GPUs, by number: some programs read no other names; empty without any."""
+    named = ",".join(map(str, numbers))
+    return {VARIABLE: named, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if named else {}
 
 
 def stand_ins(tree: str, python: str, programs: str) -> dict[str, str]:

@@ -12,12 +12,13 @@ from pathlib import Path
 from pytest_isobench import workloads
 from pytest_isobench.dataset.versions import Version
 from pytest_isobench.errors import NotEvaluableError, SandboxError
+from pytest_isobench.gpus import Driver
 from pytest_isobench.models.container import ContainerSettings
 from pytest_isobench.models.result import Isolation
 from pytest_isobench.models.task import Environment, Resources
 from pytest_isobench.sandboxes import building, cgroups, seccomp, settle
 from pytest_isobench.sandboxes.base import STANDARD, ExecResult, Needs, Process, Sandbox, SandboxProvider, no_arm
-from pytest_isobench.sandboxes.bubblewrap import Bubblewrap, Program
+from pytest_isobench.sandboxes.bubblewrap import DRIVER, Bubblewrap, Program
 from pytest_isobench.sandboxes.confinement import Confinement, Order, Place
 from pytest_isobench.sandboxes.exposure import Exposure
 from pytest_isobench.sandboxes.interpreter import needs
@@ -38,14 +39,14 @@ class LocalProvider(SandboxProvider):
     name = "local"
     shows_folders = True
 
-    def __init__(self, settings: ContainerSettings | None = None, *, bubblewrap: bool | None = None) -> None:  # noqa: ARG002 - no container
-        self._wanted = bubblewrap
+    def __init__(self, settings: ContainerSettings | None = None, *, bubblewrap: bool | None = None, driver: Driver = DRIVER) -> None:  # noqa: ARG002 - no container
+        self._wanted, self._driver = bubblewrap, driver
 
     def open(self, needs: Needs = STANDARD) -> LocalSandbox:
         """Make a sandbox; every process says for itself what it needs besides `needs.folders`."""
         abilities = probe()
         reap()
-        return LocalSandbox(abilities, self._program(abilities), needs.folders)
+        return LocalSandbox(abilities, self._program(abilities), needs, self._driver)
 
     def clean(self) -> list[str]:
         return reap()
@@ -70,11 +71,11 @@ class LocalSandbox(Sandbox):
 
     supervisor: SupervisorClient
 
-    def __init__(self, abilities: Abilities, program: Program | None, folders: Sequence[Path] = ()) -> None:
+    def __init__(self, abilities: Abilities, program: Program | None, needs: Needs = STANDARD, driver: Driver = DRIVER) -> None:
         if shutil.which("git") is None:
             raise SandboxError("git is needed to apply patches and is not installed (apt install git)")
-        self.isolation = isolation(abilities, confined=program is not None)
-        self._abilities, self._folders = abilities, tuple(folders)
+        self.isolation = isolation(abilities, confined=program is not None, gpus=needs.resources.gpus > 0)
+        self._abilities, self._folders, self._driver = abilities, needs.folders, driver
         self._groups = cgroups.ControlGroups(abilities.groups)
         self._places: dict[str, Place] = {}
         self._stages: dict[tuple[Path, Path], Tree] = {}
@@ -110,16 +111,18 @@ class LocalSandbox(Sandbox):
         if program is None:
             return Plain(folder, show=exposure.show)
         source = exposure.source if self._abilities.drops else Path
-        return Bubblewrap(program, folder, source=source, filters=self._filters(folder))
+        return Bubblewrap(program, folder, source=source, filters=self._filters(folder), driver=self._driver)
 
-    def _filters(self, folder: Path) -> tuple[Path, Path] | None:
+    def _filters(self, folder: Path) -> seccomp.Filters | None:
         """Write the filters for builds and for candidates."""
         if self._abilities.no_filter:
             return None
-        build, candidate = folder / "build.bpf", folder / "candidate.bpf"
-        seccomp.write_filter(build, pinned=False)
-        seccomp.write_filter(candidate, pinned=not cgroups.pinned(self._abilities.groups))
-        return build, candidate
+        filters = seccomp.Filters(*(folder / f"{name}.bpf" for name in seccomp.Filters._fields))
+        pinned = not cgroups.pinned(self._abilities.groups)
+        seccomp.write_filter(filters.build, pinned=False)
+        seccomp.write_filter(filters.candidate, pinned=pinned)
+        seccomp.write_filter(filters.gpu_user, pinned=pinned, lists_interfaces=True)
+        return filters
 
     def _claim(self) -> int | None:
         """Take a user for this session; None where processes cannot be given one."""
@@ -164,8 +167,8 @@ class LocalSandbox(Sandbox):
         joint: bool = False,
     ) -> Process:
         """Describe a confined process in an arm; `{worker}` stands for the worker program. Ask again for every start."""
-        if resources.gpus:
-            raise NotEvaluableError("needs a GPU, and the local sandbox gives candidates none; use another --isobench-sandbox")
+        if resources.gpus > len(self.gpus):
+            raise NotEvaluableError(f"needs {resources.gpus} GPU(s), and {len(self.gpus) or 'none'} are leased to this sandbox")
         if arm not in self._places:
             raise no_arm(arm, self._places)
         order = Order(
@@ -176,6 +179,7 @@ class LocalSandbox(Sandbox):
             writable=writable,
             network=network,
             joint=joint and self.isolation.network,
+            gpus=self.gpus if resources.gpus else (),
         )
         return self._describe(self._places[arm], order)
 

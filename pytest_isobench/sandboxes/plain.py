@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_isobench.sandboxes import supervisor
 from pytest_isobench.sandboxes.base import Process
-from pytest_isobench.sandboxes.confinement import Confinement, Order, Place, limits, stand_ins, substitute, variables
+from pytest_isobench.sandboxes.confinement import Confinement, Order, Place, limits, stand_ins, substitute, variables, visible
 from pytest_isobench.sandboxes.trees import make_folder
 from pytest_isobench.sandboxes.users import tasks_of
 
@@ -38,7 +38,10 @@ class Plain(Confinement):
         user = place.builder if order.writable else place.runner
         return Process(
             argv=substitute(order.argv, names),
-            environment=variables(place, order, tree=str(place.tree), python=str(python), temporary=temporary),
+            environment={
+                **variables(place, order, tree=str(place.tree), python=str(python), temporary=temporary),
+                **visible(gpu.index for gpu in order.gpus),
+            },
             directory=str(place.tree),
             user=user,
             cores=order.cores,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_isobench.gpus import VARIABLE
 from pytest_isobench.models.result import Isolation
 from pytest_isobench.sandboxes import bubblewrap, cgroups, seccomp, users
 
@@ -46,8 +48,8 @@ def probe() -> Abilities:
     )
 
 
-def isolation(abilities: Abilities, *, confined: bool) -> Isolation:
-    """Say what holds, with bubblewrap (`confined`) or without."""
+def isolation(abilities: Abilities, *, confined: bool, gpus: bool = False) -> Isolation:
+    """Say what holds, with bubblewrap (`confined`) or without, for candidates with GPUs or without."""
     return Isolation(
         sandbox="local",
         filesystem=confined,
@@ -55,7 +57,7 @@ def isolation(abilities: Abilities, *, confined: bool) -> Isolation:
         processes=confined,
         user=confined or abilities.drops,
         limits=cgroups.limited(abilities.groups),
-        notes=tuple(_notes(abilities, confined=confined)),
+        notes=(*_notes(abilities, confined=confined), *(_open_to_gpu_users(confined=confined) if gpus else ())),
     )
 
 
@@ -70,6 +72,15 @@ def _notes(abilities: Abilities, *, confined: bool) -> list[str]:
     if not cgroups.limited(abilities.groups):
         notes.append("no control groups here: memory is limited for each process of a candidate, not for all of them together")
     return notes
+
+
+def _open_to_gpu_users(*, confined: bool) -> Iterator[str]:
+    yield (
+        "GPUs: the driver is open to candidates; what they started on a GPU goes on there while they are frozen, "
+        "and memory that earlier processes left on it is not cleared by us"
+    )
+    if not confined:
+        yield f"GPUs: only {VARIABLE} keeps a candidate on those of this session; it can use all that it may open"
 
 
 def _can_mount(kind: str, options: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_isobench.errors import SandboxError
 
@@ -20,7 +21,17 @@ DENIED = (
 )  # fmt: skip
 FAMILIES = (1, 2, 10)
 """Socket families that stay: AF_UNIX, AF_INET and AF_INET6; a network namespace holds them, but not AF_VSOCK, for instance."""
+NETLINK, ROUTE = 16, 0
+"""The family and the protocol by which a process lists the interfaces of its network namespace."""
 CLONE_NEWUSER = 0x10000000
+
+
+class Filters(NamedTuple):
+    """The files of a session's filters, by who is held to them."""
+
+    build: Path
+    candidate: Path
+    gpu_user: Path
 
 
 def obstacle() -> str | None:
@@ -33,10 +44,11 @@ def obstacle() -> str | None:
     return None
 
 
-def write_filter(path: Path, *, pinned: bool) -> None:
+def write_filter(path: Path, *, pinned: bool, lists_interfaces: bool = False) -> None:
     """Write the filter as a BPF program, readable by all.
 
-    With `pinned` a process cannot choose its cores either, for machines where no control group holds it on them.
+    With `pinned` a process cannot choose its cores either, for machines where no control group holds it on them. With `lists_interfaces`
+    it can list those of its network namespace, which libraries do through which GPUs talk to each other.
 
     Raises:
         SandboxError: libseccomp refuses.
@@ -51,9 +63,13 @@ def write_filter(path: Path, *, pinned: bool) -> None:
         rules.add_rule(refuse, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER))
         # clone3 hides its flags in memory; libraries fall back to clone when it does not exist
         rules.add_rule(seccomp.ERRNO(errno.ENOSYS), "clone3")
-        rules.add_rule(seccomp.ERRNO(errno.EAFNOSUPPORT), "socket", seccomp.Arg(0, seccomp.GT, max(FAMILIES)))
-        for family in sorted(set(range(max(FAMILIES))) - set(FAMILIES)):
-            rules.add_rule(seccomp.ERRNO(errno.EAFNOSUPPORT), "socket", seccomp.Arg(0, seccomp.EQ, family))
+        families = (*FAMILIES, NETLINK) if lists_interfaces else FAMILIES
+        unknown = seccomp.ERRNO(errno.EAFNOSUPPORT)
+        rules.add_rule(unknown, "socket", seccomp.Arg(0, seccomp.GT, max(families)))
+        for family in sorted(set(range(max(families))) - set(families)):
+            rules.add_rule(unknown, "socket", seccomp.Arg(0, seccomp.EQ, family))
+        if lists_interfaces:
+            rules.add_rule(unknown, "socket", seccomp.Arg(0, seccomp.EQ, NETLINK), seccomp.Arg(2, seccomp.NE, ROUTE))
         with path.open("wb") as file:
             rules.export_bpf(file)
     except (OSError, ValueError) as error:

@@ -23,6 +23,11 @@ class ScriptedInventory:
     def state(self, gpu: Gpu) -> GpuState | None:
         return next(self._states[gpu.uuid]) if gpu.uuid in self._states else GpuState(reasons=("idle",), processes=())
 
+    def memory_used_mb(self, gpu: Gpu) -> int | None:
+        """Take the next state, too."""
+        state = self.state(gpu)
+        return state.memory_used_mb if state else None
+
 
 def _lasting(script: Sequence[GpuState | None]) -> Iterator[GpuState | None]:
     yield from script

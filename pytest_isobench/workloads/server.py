@@ -17,6 +17,7 @@ from pytest_isobench.models.trial import ArmFailure
 from pytest_isobench.sandboxes.base import Remains
 from pytest_isobench.workloads import asking
 from pytest_isobench.workloads.base import Bench
+from pytest_isobench.workloads.gpu_memory import given_back
 from pytest_isobench.workloads.observed import SHOWN
 
 HOST = "127.0.0.1"
@@ -92,7 +93,10 @@ class Server:
 
 @contextmanager
 def serving(bench: Bench, task: Task, arm: str, argv: Sequence[str], variables: Mapping[str, str], label: str) -> Iterator[Server]:
-    """Start an arm's server, and stop it at the end; its log is kept under the label. Raises `SandboxError` when the machine fails."""
+    """Start an arm's server, and stop it at the end; its log is kept under the label. Raises `SandboxError` when the machine fails.
+
+    GPUs must have their memory back afterwards.
+    """
     port = int(_ask(bench, task, arm, do="port")[0])
     server = Server(bench=bench, task=task, arm=arm, name=f"server-{arm}", port=port)
     process = bench.sandbox.process(
@@ -104,12 +108,13 @@ def serving(bench: Bench, task: Task, arm: str, argv: Sequence[str], variables: 
         joint=True,
     )
     supervisor = bench.sandbox.supervisor
-    supervisor.serve(server.name, process)
-    try:
-        yield server
-    finally:
-        server.remains = supervisor.stop([server.name]).get(server.name)
-        _keep(bench.logs, label, server.remains)
+    with given_back(bench.sandbox.gpus):
+        supervisor.serve(server.name, process)
+        try:
+            yield server
+        finally:
+            server.remains = supervisor.stop([server.name]).get(server.name)
+            _keep(bench.logs, label, server.remains)
 
 
 def filled(text: str, places: Mapping[str, str]) -> str:

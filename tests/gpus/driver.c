@@ -20,7 +20,8 @@ int nvmlDeviceGetHandleByUUID(const char *uuid, char **device) {
 }
 int nvmlDeviceGetUUID(char *device, char *text, unsigned size) { strncpy(text, device == devices ? "GPU-aaaa" : "GPU-bbbb", size); return SUCCESS; }
 int nvmlDeviceGetName(char *device, char *text, unsigned size) { strncpy(text, device == devices ? "NVIDIA H100" : "NVIDIA GB10", size); return SUCCESS; }
-int nvmlDeviceGetMemoryInfo(char *device, memory *found) { FIRST_ONLY; found->total = 81559ull << 20; return SUCCESS; }
+int nvmlDeviceGetMemoryInfo(char *device, memory *found) { FIRST_ONLY; found->total = 81559ull << 20; found->used = 1234ull << 20; return SUCCESS; }
+int nvmlDeviceGetMinorNumber(char *device, unsigned *minor) { FIRST_ONLY; *minor = 5; return SUCCESS; }
 int nvmlDeviceGetClockInfo(char *device, int kind, unsigned *clock) { FIRST_ONLY; *clock = kind == 1 ? 1980 : 2619; return SUCCESS; }
 int nvmlDeviceGetTemperature(char *device, int sensor, unsigned *degrees) { FIRST_ONLY; *degrees = 41; return SUCCESS; }
 int nvmlDeviceGetPowerUsage(char *device, unsigned *milliwatts) { FIRST_ONLY; *milliwatts = 118500; return SUCCESS; }

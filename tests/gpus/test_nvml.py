@@ -22,10 +22,12 @@ print(type(inventory).__name__)
 for gpu in inventory.devices():
     print(gpu)
     print(inventory.state(gpu).model_dump_json())
+    print(gpu.minor, inventory.memory_used_mb(gpu))
 """
 LOST = """
 from pytest_isobench.gpus import Gpu, local_inventory
-print(local_inventory().state(Gpu(index=9, uuid="GPU-gone", name="H100", memory_mb=1, driver="1")))
+gone = Gpu(index=9, uuid="GPU-gone", name="H100", memory_mb=1, driver="1")
+print(local_inventory().state(gone), local_inventory().memory_used_mb(gone))
 """
 
 
@@ -47,7 +49,7 @@ def python(tmp_path_factory):
 
 
 def test_devices_and_states_are_read(python):
-    kind, first, state, second, silent = python(READ)
+    kind, first, state, facts, second, silent, unknown = python(READ)
     assert kind == "Nvml"
     assert first == "NVIDIA H100 (81559 MiB, driver 580.95.05, GPU-aaaa)"
     assert GpuState.model_validate_json(state) == GpuState(
@@ -60,13 +62,15 @@ def test_devices_and_states_are_read(python):
         persistence=True,
         mig=False,
         processes=(4242,),
+        memory_used_mb=1234,
     )
+    assert (facts, unknown) == ("5 1234", "None None")
     assert second == "NVIDIA GB10 (0 MiB, driver 580.95.05, GPU-bbbb)"
     assert GpuState.model_validate_json(silent) == GpuState(), "what a device does not tell is not known"
 
 
 def test_a_device_that_is_gone_has_no_state(python):
-    assert python(LOST) == ["None"]
+    assert python(LOST) == ["None None"]
 
 
 def test_every_function_is_one_of_the_bindings():

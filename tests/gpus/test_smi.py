@@ -42,6 +42,13 @@ def test_the_driver_is_asked(tmp_path, monkeypatch, body, names):
     assert [gpu.name for gpu in Smi().devices()] == names
 
 
+@pytest.mark.parametrize(("body", "used"), [('[ "$2" = --id=GPU-a ] && echo 1234', 1234), ("echo '[N/A]'", None), ("exit 9", None)])
+def test_the_driver_is_asked_for_memory(tmp_path, monkeypatch, body, used):
+    _program(tmp_path, body)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert Smi().memory_used_mb(Gpu(index=0, uuid="GPU-a", name="H100", memory_mb=1, driver="1")) == used
+
+
 def test_a_driver_that_hangs_has_no_gpu(tmp_path, monkeypatch):
     _program(tmp_path, "sleep 60")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)

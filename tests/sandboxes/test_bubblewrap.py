@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from pytest_isobench.gpus import Driver, Gpu
 from pytest_isobench.models.task import Environment, Resources
 from pytest_isobench.sandboxes import bubblewrap, seccomp
 from pytest_isobench.sandboxes.base import Process
 from pytest_isobench.sandboxes.bubblewrap import Bubblewrap, Program
 from pytest_isobench.sandboxes.confinement import Order, Place, limits
+from pytest_isobench.sandboxes.seccomp import Filters
 
 PROGRAM = Program("/usr/bin/bwrap", frozenset({"--size", "--disable-userns"}))
 PREFIX, HOME = Path("/home/me/python"), Path("/home/me/.cache/environments/abc")
@@ -33,9 +35,9 @@ def place(environment: Path = HOME, **spec: object) -> Place:
 
 def describe(folder: Path, program: Program = PROGRAM, where: Place | None = None, **options: object) -> Process:
     folder.mkdir(exist_ok=True)
-    confinement = Bubblewrap(
-        program, folder, source=lambda path: Path("/reach") / path.name, filters=(folder / "build.bpf", folder / "run.bpf")
-    )
+    filters = Filters(folder / "build.bpf", folder / "run.bpf", folder / "gpu.bpf")
+    driver = Driver(devices=folder / "dev", facts=folder / "gpus")
+    confinement = Bubblewrap(program, folder, source=lambda path: Path("/reach") / path.name, filters=filters, driver=driver)
     values = {"argv": ["{python}", "{tree}", "x{tree}", "{worker}"], "resources": Resources(disk_mb=7, pids=9), **options}
     return confinement.process(where or place(), Order(**values))  # type: ignore[arg-type]
 
@@ -70,6 +72,31 @@ def test_order_of_mounts(tmp_path: Path) -> None:
     positions = [argv.index(text) for text in ("/tmp", "/usr", "/env", "/proc", "/dev/shm", "/repo", "--remount-ro")]
     assert positions == sorted(positions)
     assert [after for before, after in pairwise(argv) if before == "--remount-ro"] == ["/dev", "/"]
+
+
+GPUS = tuple(Gpu(index=i, uuid=f"GPU-{i}", name="H100", memory_mb=1, driver="1", minor=3 - i) for i in (1, 3))
+
+
+def test_gpus_are_bound_by_their_minor_number_and_numbered_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bubblewrap, "libraries", lambda: (Path("/usr/lib/x"), Path("/lib/x"), Path("/opt/driver/lib")))
+    (tmp_path / "dev").mkdir()
+    for name in ("nvidia0", "nvidia1", "nvidia2", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / "dev" / name).touch()
+        (tmp_path / "dev" / name).chmod(0o666)
+    process = describe(tmp_path, gpus=GPUS, variables={"CUDA_VISIBLE_DEVICES": "7"})
+    argv = process.argv
+    bound = [argv[index + 2] for index, word in enumerate(argv) if word == "--dev-bind"]
+    assert bound == ["/dev/nvidia2", "/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm"]
+    assert argv.index("--dev") < argv.index("--dev-bind") < argv.index("--remount-ro")
+    assert "--ro-bind /opt/driver/lib /opt/driver/lib" in " ".join(argv)
+    assert "/lib/x" not in argv
+    assert "--setenv CUDA_VISIBLE_DEVICES 0,1 --setenv CUDA_DEVICE_ORDER PCI_BUS_ID" in " ".join(argv)
+    assert dict(process.descriptors) == {str(tmp_path / "gpu.bpf"): 99}
+
+
+def test_nothing_of_the_driver_is_shown_without_gpus(tmp_path: Path) -> None:
+    text = " ".join(describe(tmp_path).argv)
+    assert not any(word in text for word in ("nvidia", "CUDA", "--dev-bind"))
 
 
 def test_environment_is_bound_from_where_it_can_be_reached(tmp_path: Path) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +22,7 @@ import pytest
 
 from pytest_isobench.dataset.versions import BuiltEnvironment, Version
 from pytest_isobench.errors import NotEvaluableError, SandboxError
+from pytest_isobench.gpus import Driver, Gpu
 from pytest_isobench.models.task import Environment, Resources
 from pytest_isobench.sandboxes import cgroups, seccomp, users
 from pytest_isobench.sandboxes.bubblewrap import Program
@@ -88,8 +93,8 @@ class LocalContract(SandboxContract):
         assert [group for group in owner.cgroups if Path(group).exists()] == []
         assert processes_of(owner.users) == []
 
-    def test_gpus_are_refused(self, sandbox: LocalSandbox) -> None:
-        with pytest.raises(NotEvaluableError, match="GPU"):
+    def test_gpus_that_are_not_leased_are_refused(self, sandbox: LocalSandbox) -> None:
+        with pytest.raises(NotEvaluableError, match=r"needs 1 GPU\(s\), and none are leased"):
             sandbox.process("agent", ["true"], resources=Resources(gpus=1))
 
     def test_control_groups_of_version_2_freeze_and_account(self, provider: LocalProvider, version: Version) -> None:
@@ -171,6 +176,45 @@ class TestBubblewrap(LocalContract):
             result = sandbox.supervisor.run(sandbox.process(arm, ["hello"], resources=SMALL), timeout=60)
         assert (result.stdout, result.returncode) == (b"hello\n", 0)
 
+    def test_exactly_the_leased_gpus_are_seen(self, version: Version) -> None:
+        with gpu_machine(version, LocalProvider(bubblewrap=True, driver=made_up_driver())) as sandbox:
+            without = set(self.tell(sandbox, "tell(os.listdir('/dev'))"))
+            inside = set(self.tell(sandbox, "tell(os.listdir('/dev'))", resources=GPU_USER))
+            assert inside - without == {"nvidia1", "nvidiactl", "nvidia-uvm", "nvidia-caps"}
+            assert self.tell(sandbox, "tell(os.listdir('/dev/nvidia-caps'))", resources=GPU_USER) == ["nvidia-cap1"]
+            assert self.tell(sandbox, SHOWN, resources=GPU_USER) == {"CUDA_VISIBLE_DEVICES": "0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+            assert self.tell(sandbox, SHOWN) == self.tell(sandbox, SHOWN, writable=True) == {}
+            assert b"Read-only" in self.run(sandbox, "open('/dev/other', 'w')", resources=GPU_USER).stderr
+
+    def test_a_device_is_open_to_candidates_on_the_read_only_system(self, version: Version) -> None:
+        driver = made_up_driver()
+        (driver.devices / "nvidia1").unlink()
+        try:
+            os.mknod(driver.devices / "nvidia1", stat.S_IFCHR | 0o666, os.makedev(1, 5))  # what /dev/zero is
+            (driver.devices / "nvidia1").chmod(0o666)
+            (driver.devices / "nvidia1").open("r+b").close()
+        except OSError as error:
+            pytest.skip(f"no device file can be made here: {error}")
+        with gpu_machine(version, LocalProvider(bubblewrap=True, driver=driver)) as sandbox:
+            code = "file = open('/dev/nvidia1', 'r+b', buffering=0); tell([file.write(b'x'), list(file.read(2))])"
+            assert self.tell(sandbox, code, resources=GPU_USER) == [1, [0, 0]]
+
+    @pytest.mark.skipif(seccomp.obstacle() is not None, reason="no libseccomp")
+    def test_users_of_gpus_can_list_interfaces_and_no_more(self, version: Version) -> None:
+        with gpu_machine(version, LocalProvider(bubblewrap=True, driver=made_up_driver())) as sandbox:
+            assert self.tell(sandbox, "import socket; tell(socket.if_nameindex())", resources=GPU_USER) == [[1, "lo"]]
+            for arguments in ("16, 3, 9", "16, 3, 16", "17, 3, 0", "15, 3, 2", "40, 1, 0"):
+                code = f"import ctypes; tell(ctypes.CDLL(None).socket({arguments}))"
+                assert self.tell(sandbox, code, resources=GPU_USER) == -1
+
+    def test_a_machine_without_the_devices_cannot_evaluate(self, version: Version) -> None:
+        driver = made_up_driver()
+        (driver.devices / "nvidia-uvm").unlink()
+        with gpu_machine(version, LocalProvider(bubblewrap=True, driver=driver)) as sandbox:
+            with pytest.raises(NotEvaluableError, match=r"nvidia-uvm is not there .*nvidia-modprobe"):
+                sandbox.process("agent", ["true"], resources=GPU_USER)
+            assert sandbox.process("agent", ["true"], resources=SMALL)
+
     def program(self) -> Program:
         found = probe().bubblewrap
         return found if isinstance(found, Program) else pytest.skip(found)
@@ -184,6 +228,11 @@ class TestPlain(LocalContract):
     @classmethod
     def provider(cls) -> LocalProvider:
         return LocalProvider(bubblewrap=False)
+
+    def test_gpus_are_named_by_their_number(self, version: Version) -> None:
+        with gpu_machine(version, LocalProvider(bubblewrap=False)) as sandbox:
+            assert self.tell(sandbox, SHOWN, resources=GPU_USER) == {"CUDA_VISIBLE_DEVICES": "2", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+            assert self.tell(sandbox, SHOWN) == {}
 
 
 class TestArms(ContractBase):
@@ -234,6 +283,39 @@ class TestProvider:
         monkeypatch.setenv("PATH", "/nonexistent")
         with pytest.raises(SandboxError, match="apt install git"):
             LocalSandbox(probe(), None)
+
+
+    @pytest.mark.parametrize("confined", [True, False])
+    def test_what_is_open_to_users_of_gpus_is_noted(self, confined: bool) -> None:
+        notes = isolation(probe(), confined=confined, gpus=True).notes
+        assert "GPUs: the driver is open to candidates" in " ".join(notes)
+        assert ("only CUDA_VISIBLE_DEVICES keeps" in " ".join(notes)) != confined
+        assert "GPUs" not in " ".join(isolation(probe(), confined=confined).notes)
+
+
+GPU_USER = SMALL.model_copy(update={"gpus": 1})
+SHOWN = "tell({name: value for name, value in os.environ.items() if name.startswith('CUDA')})"
+
+
+def made_up_driver() -> Driver:
+    """Two GPUs, of which the second is /dev/nvidia1; plain files stand for the devices. Everybody may enter the folder."""
+    folder = Path(tempfile.mkdtemp(prefix="driver-", dir="/var/tmp"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "nvidia-caps").mkdir()
+    for name in ("null", "sda", "nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm", "nvidia-caps/nvidia-cap1"):
+        (folder / name).touch()
+        (folder / name).chmod(0o666)
+    folder.chmod(0o755)
+    return Driver(devices=folder, facts=folder / "nothing")
+
+
+@contextmanager
+def gpu_machine(version: Version, provider: LocalProvider) -> Iterator[LocalSandbox]:
+    """A sandbox to which the GPU with the number 2 is leased."""
+    with provider.open(replace(NEEDS, resources=GPU_USER)) as sandbox:
+        sandbox.gpus = (Gpu(index=2, uuid="GPU-2", name="H100", memory_mb=80_000, driver="1", minor=1),)
+        sandbox.add("agent", version, Environment())
+        yield sandbox
 
 
 def owner_of(folder: Path) -> Owner:

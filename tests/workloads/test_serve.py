@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 from serving import repository
 
+from pytest_isobench import gpus
 from pytest_isobench.benchmarks.results import BenchmarkResult
 from pytest_isobench.dataset.cache import Cache
 from pytest_isobench.dataset.sources import make_source
 from pytest_isobench.errors import NotEvaluableError, TaskError
-from pytest_isobench.models.result import Outcome
+from pytest_isobench.gpus import Gpu
+from pytest_isobench.models.result import GpuState, Outcome
 from pytest_isobench.models.task import Task
 from pytest_isobench.models.trial import Trial
 from pytest_isobench.models.workload import Serving
 from pytest_isobench.sandboxes.local import LocalProvider
+from pytest_isobench.testing.gpus import ScriptedInventory
 from pytest_isobench.workloads.base import BASELINE, CONTROL, HUMAN, ORACLE, Bench, RoundPlan
 from pytest_isobench.workloads.serve import ServeRounds, make_serve
 from pytest_isobench.workloads.served import fault
@@ -90,6 +93,16 @@ def test_a_round_of_servers(bench: Bench) -> None:
     assert trials["client"].samples[0] > 1e-3, "the client is the baseline's, whatever a patch makes of its own"
     assert bench.logs is not None
     assert sorted(path.name for path in bench.logs.iterdir()) == sorted(f"0.{arm}.log" for arm in trials)
+
+
+def test_a_servers_gpu_memory_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = Gpu(index=0, uuid="GPU-0", name="NVIDIA H100", memory_mb=80_000, driver="1")
+    states = [GpuState(memory_used_mb=used) for used in (10, 9000, 20, 30)]
+    inventory = ScriptedInventory([gpu], {gpu.uuid: states})
+    monkeypatch.setattr(gpus, "local_inventory", lambda: inventory)
+    monkeypatch.setattr(bench.sandbox, "gpus", (gpu,))
+    assert play(bench, BASELINE)[BASELINE].failure is None
+    assert inventory.memory_used_mb(gpu) == 30, "it was looked at once before, and until it was back"
 
 
 MEETING = ("{port}", "{seed}", "{output}")
