@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_isobench import gpus
 from pytest_isobench.cli import machine_checks
 from pytest_isobench.gpus import Driver, Gpu
+from pytest_isobench.measuring import machine
 from pytest_isobench.testing.gpus import ScriptedInventory
 
 GPU = Gpu(index=0, uuid="GPU-0", name="NVIDIA H100", memory_mb=80_000, driver="580", minor=0)
@@ -17,9 +19,10 @@ def told(tmp_path, monkeypatch):
 
     def told(*names: str) -> list[str]:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-        for module in ("gpus", "measuring.machine"):  # by name: pytester forgets modules, and others are imported then
-            monkeypatch.setattr(f"pytest_isobench.{module}.local_inventory", lambda: ScriptedInventory([GPU]))
-        monkeypatch.setattr("pytest_isobench.gpus.Driver", lambda: Driver(devices=tmp_path))
+        for module in (gpus, machine):
+            monkeypatch.setattr(module, "local_inventory", lambda: ScriptedInventory([GPU]))
+        monkeypatch.setattr(gpus, "Driver", lambda: Driver(devices=tmp_path))
+        monkeypatch.setattr(machine, "_gpus", machine._gpus.__wrapped__)  # what other tests have asked is remembered
         for name in names:
             (tmp_path / name).touch()
             (tmp_path / name).chmod(0o666)
