@@ -73,7 +73,7 @@ def test_works_in_another_project(project: Path) -> None:
     assert {result["task_state"] for result in results.values()} == {"evaluable"}
     assert results["human"]["verdict"]["gain"] == "faster"
     assert results["nop"]["verdict"]["outcome"] == "slower"
-    assert results["nop"]["verdict"]["gain"] in ("no_change", "inconclusive")
+    assert results["nop"]["verdict"]["gain"] != "faster"
 
 
 def test_command_works_in_another_project(project: Path) -> None:

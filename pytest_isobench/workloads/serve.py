@@ -20,14 +20,16 @@ from pytest_isobench.models.result import Finding, Outcome
 from pytest_isobench.models.task import Metric, Task
 from pytest_isobench.models.trial import ArmFailure, Trial
 from pytest_isobench.models.workload import ServeWorkload, Serving
-from pytest_isobench.workloads.base import Bench, RoundPlan, Schedule, Statistic
+from pytest_isobench.workloads.base import BASELINE, Bench, RoundPlan, Schedule, Statistic
 from pytest_isobench.workloads.fetched import Fetched, fetch
 from pytest_isobench.workloads.observed import SHOWN, refuse_untrustworthy
-from pytest_isobench.workloads.served import fault
+from pytest_isobench.workloads.served import agreement, fault
 from pytest_isobench.workloads.server import Server, ServerError, client_cores, filled, serving
 
 RESULT = "result.json"
 """Name of the client's result file in its scratch folder."""
+LEAST = 0.05
+"""How far the baseline must agree with itself, so that answers can be compared at all."""
 ENDING = 2.0
 """Seconds in which a server comes to its end whose client has failed."""
 PLACES = {"{output}": f"{{scratch}}/{RESULT}", "{output_folder}": "{scratch}", "{output_name}": RESULT}
@@ -78,23 +80,37 @@ class ServeRounds:
         self.digest = hashlib.sha256(self.command.encode()).hexdigest()
         self.sizing = setup.serving.runs
         self.metrics: tuple[Metric, ...] = ()
+        self._compared, self._expected = False, 1.0
+        """Whether answers can be compared, and how far the baseline agrees with itself."""
 
-    def open(self, bench: Bench, arms: Sequence[str], seed: str, sizing: int = 0) -> None:
-        """Do nothing: the first round shows what the trusted arms can do."""
+    def open(self, bench: Bench, arms: Sequence[str], seed: str, sizing: int = 0) -> None:  # noqa: ARG002 - nothing is sized
+        """See how far the baseline agrees with itself: two starts, asked the same."""
+        if self._setup.serving.texts is None or BASELINE not in arms:
+            return
+        plan = RoundPlan(index=0, seed=f"{seed}:agreement", arms=(BASELINE,))
+        one, other = (self._serve(bench, plan, BASELINE, f"opening-{start}.{BASELINE}") for start in (1, 2))
+        failure = one.failure or other.failure
+        if failure:
+            raise NotEvaluableError(f"the {BASELINE} itself is {failure.outcome}: {failure.message}")
+        found = agreement(one.results, other.results)
+        if found is not None and found < LEAST:
+            told = f"two starts of the {BASELINE} agree in {found:.0%} of their answers only"
+            raise NotEvaluableError(f"{told}; make the client ask for greedy answers, or set serving.texts to null")
+        self._compared, self._expected = found is not None, 1.0 if found is None else found
 
     def play(self, bench: Bench, plan: RoundPlan) -> Mapping[str, Trial]:
-        served = {arm: self._serve(bench, plan, arm) for arm in plan.arms}
+        served = {arm: self._serve(bench, plan, arm, f"{plan.index}.{arm}") for arm in plan.arms}
         self._compare(served)
         trials = {arm: self._trial(bench.campaign, plan.index, position, arm, served[arm]) for position, arm in enumerate(plan.arms)}
         refuse_untrustworthy(trials)
         self.metrics = self.metrics or tuple(map(known_metric, next((trial.metrics for trial in trials.values() if trial.metrics), ())))
         return trials
 
-    def _serve(self, bench: Bench, plan: RoundPlan, arm: str) -> Served:
+    def _serve(self, bench: Bench, plan: RoundPlan, arm: str, label: str) -> Served:
         """Start an arm's server and ask it all that a round asks."""
         served, server, setup = Served(), None, self._setup
         try:
-            with serving(bench, self._task, arm, setup.server, setup.variables, f"{plan.index}.{arm}") as server:
+            with serving(bench, self._task, arm, setup.server, setup.variables, label) as server:
                 server.wait(setup.health or setup.serving.health, setup.serving.ready)
                 served.setup = server.setup
                 for run in range(-setup.serving.warmups, setup.serving.runs):
@@ -149,8 +165,11 @@ class ServeRounds:
         if reference is None or reference.failure:
             return
         for arm in served.values():
-            if arm.failure is None and (message := fault(arm.results, reference.results, self._setup.serving)):
+            if arm.failure is None and (message := self._fault(arm.results, reference.results)):
                 arm.failure = ArmFailure(outcome=Outcome.INCORRECT, message=message)
+
+    def _fault(self, found: Sequence[BenchmarkResult], wanted: Sequence[BenchmarkResult]) -> str | None:
+        return fault(found, wanted, self._setup.serving, expected=self._expected)
 
     def _trial(self, campaign: str, index: int, position: int, arm: str, served: Served) -> Trial:
         metrics = {} if served.failure else _by_metric(served.results)
@@ -167,9 +186,11 @@ class ServeRounds:
         )
 
     def _findings(self) -> tuple[Finding, ...]:
-        if not self._setup.notes:
-            return ()
-        return (Finding(kind="command_changed", severity="note", message="; ".join(self._setup.notes)),)
+        told = {
+            "command_changed": "; ".join(self._setup.notes),
+            "answers_not_compared": "" if self._compared else "the answers were not compared: the client saves none, or the task says so",
+        }
+        return tuple(Finding(kind=kind, severity="note", message=message) for kind, message in told.items() if message)
 
 
 def make_serve(task: Task, folder: Path) -> ServeRounds:

@@ -71,16 +71,17 @@ def outcomes(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
 @pytest.mark.alone
 def test_a_campaign_with_the_real_client(project: Path) -> None:
     agents = "same,tradeoff,dies,half,wrong,early"
-    results = measure(project, f"--isobench-agent={agents}", "--isobench-margin=0.2", "--isobench-time-budget=240")
+    results = measure(project, f"--isobench-agent={agents}", "--isobench-margin=0.2", "--isobench-time-budget=150")
     found = outcomes(results)
     assert {name: found[name] for name in ("dies", "half", "wrong", "early")} == {
         "dies": "crashed", "half": "incorrect", "wrong": "incorrect", "early": "incorrect",
     }  # fmt: skip
-    assert results["same"]["verdict"]["hard_success"], results["same"]["verdict"]
+    assert (results["same"]["task_state"], results["same"]["verdict"]["gain"]) == ("evaluable", "faster")
+    assert found["same"] != "slower", "as fast as the human, however well that can be seen here"
     assert results["tradeoff"]["verdict"]["outcome"] == "slower", "the time to the first token decides, however fast the others come"
     by_name = {other["metric"]["name"]: other for other in results["tradeoff"]["comparison"]["secondary"]}
     assert by_name["mean_tpot_ms"]["agent_vs_human"]["ratio"] > 1.2
-    assert [finding["kind"] for finding in results["tradeoff"]["findings"]] == ["metrics_oppose"]
+    assert "metrics_oppose" in [finding["kind"] for finding in results["tradeoff"]["findings"]]
     assert {row["command"] for row in results.values()} == {results["same"]["command"]}
     assert "sglang.bench_serving" in results["same"]["command"]
 

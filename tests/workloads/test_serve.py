@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from serving import repository
 
 from pytest_isobench import gpus
@@ -23,7 +25,7 @@ from pytest_isobench.sandboxes.local import LocalProvider
 from pytest_isobench.testing.gpus import ScriptedInventory
 from pytest_isobench.workloads.base import BASELINE, CONTROL, HUMAN, ORACLE, Bench, RoundPlan
 from pytest_isobench.workloads.serve import ServeRounds, make_serve
-from pytest_isobench.workloads.served import fault
+from pytest_isobench.workloads.served import agreement, fault
 from pytest_isobench.workloads.server import client_cores, server_cores
 
 RECORD = {
@@ -80,7 +82,7 @@ def test_a_round_of_servers(bench: Bench) -> None:
     for arm, words in {
         "half": "3 of 6 requests failed",
         "dies": "the server has ended with status 3",
-        "wrong": "6 of 6 answers differ: from character",
+        "wrong": "6 of 6 answers differ (they agree in",
         "early": "output tokens differ: reference 48, this arm 24",
         "mute": "does not answer /health with status 200 within 3 s",
     }.items():
@@ -92,7 +94,8 @@ def test_a_round_of_servers(bench: Bench) -> None:
     assert {metric.name: metric.better for metric in rounds.metrics}["output_throughput"] == "higher"
     assert trials["client"].samples[0] > 1e-3, "the client is the baseline's, whatever a patch makes of its own"
     assert bench.logs is not None
-    assert sorted(path.name for path in bench.logs.iterdir()) == sorted(f"0.{arm}.log" for arm in trials)
+    openings = [f"opening-{start}.baseline.log" for start in (1, 2)]
+    assert sorted(path.name for path in bench.logs.iterdir()) == sorted([*openings, *(f"0.{arm}.log" for arm in trials)])
 
 
 def test_a_servers_gpu_memory_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,11 +183,49 @@ def test_answers_and_work_are_compared(serving: Serving, found: BenchmarkResult,
     assert (fault([found], [result("a", "b")], serving) is None) is fine
 
 
-def test_texts_that_nobody_saved_are_no_agreement() -> None:
+def test_texts_that_nobody_saved_are_not_compared() -> None:
     silent = result("a").model_copy(update={"generated_texts": None})
-    message = fault([silent], [silent], Serving())
-    assert message is not None
-    assert "set serving.texts to null" in message
+    assert fault([silent], [silent], Serving()) is None
+    assert agreement([silent], [silent]) is None
+    assert fault([silent], [result("a")], Serving()) is not None
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected", "fine"), [(1.0, 1.0, False), (1.0, 0.7, True), (0.8, 1.0, False), (0.8, 0.9, True), (0.8, 0.96, False)]
+)
+def test_nobody_must_agree_more_than_the_baseline_with_itself(texts: float, expected: float, fine: bool) -> None:
+    found, wanted = result("abcdefgh--", "abcdefg---"), result("abcdefghij", "abcdefghij")
+    assert agreement([found], [wanted]) == pytest.approx(0.75)
+    assert (fault([found], [wanted], Serving(texts=texts), expected=expected) is None) is fine
+
+
+@given(st.lists(st.tuples(st.text(), st.text()), min_size=1))
+def test_agreement_is_a_share_and_has_no_direction(pairs: list[tuple[str, str]]) -> None:
+    one, other = (result(*texts) for texts in zip(*pairs, strict=True))
+    share = agreement([one], [other])
+    assert share is not None
+    assert 0 <= share <= 1
+    assert share == agreement([other], [one])
+    assert (share == 1) is all(left == right for left, right in pairs)
+
+
+NOISE = """
+import json, random, sys
+times = {f"{statistic}_{span}_ms": 1.5 for statistic in ("mean", "median") for span in ("ttft", "tpot")}
+text = "word " * 20 if len(sys.argv) > 4 else "".join(random.SystemRandom().choices("abcdefgh", k=100))
+json.dump({"duration": 1.0, "completed": 1, "request_throughput": 1.0, **times, "generated_texts": [text]}, open(sys.argv[3], "w"))
+"""
+
+
+@pytest.mark.soak
+def test_a_baseline_that_never_answers_alike_shows_nothing(bench: Bench) -> None:
+    argv = ["{python}", "-c", NOISE, *MEETING]
+    with pytest.raises(NotEvaluableError, match=r"two starts of the baseline agree in \d+% of their answers only; make the client ask"):
+        play(bench, BASELINE, rounds=make_serve(task(client=argv), Path()))
+    trials = play(bench, BASELINE, rounds=make_serve(task(client=[*argv, "steady"]), Path()))
+    assert trials[BASELINE].findings == ()
+    trials = play(bench, BASELINE, rounds=make_serve(task(client=argv, serving={"texts": None, "warmups": 0}), Path()))
+    assert [finding.kind for finding in trials[BASELINE].findings] == ["answers_not_compared"]
 
 
 @pytest.mark.parametrize(("cores", "server", "client"), [((), (), ()), ((3,), (3,), (3,)), ((0, 1, 2), (0, 1), (2,))])
