@@ -20,8 +20,8 @@ from pytest_isobench.workloads.serve import ServeRounds, Setup, demand_metric
 
 IN_TREE = "{tree}/"
 OVERRIDES = Path("fixtures", "overrides.yaml")
-SHAREGPT = "ISOBENCH_SHAREGPT"
-"""Names the file of the ShareGPT data set, where candidates find it."""
+SHAREGPT, MODELS = "ISOBENCH_SHAREGPT", "ISOBENCH_MODELS"
+"""Name the file of the ShareGPT data set, and the folder of models as Hugging Face's programs keep them, where candidates find them."""
 
 
 def make_engine(task: Task, folder: Path) -> Workload:
@@ -76,7 +76,9 @@ def _ready(resolved: Resolved, rules: Rules) -> Resolved:
     if missing := lacking_token(resolved.model, rules):
         raise NotEvaluableError(missing)
     if resolved.needs_sharegpt:
-        return replace(resolved, client=tuple(fill(resolved.client, {"sharegpt": _sharegpt()})))
+        resolved = replace(resolved, client=tuple(fill(resolved.client, {"sharegpt": _sharegpt()})))
+    if models := os.environ.get(MODELS):
+        resolved = replace(resolved, variables={"HF_HOME": models, "HF_HUB_OFFLINE": "1", **resolved.variables})
     return resolved
 
 

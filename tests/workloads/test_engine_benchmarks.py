@@ -15,7 +15,7 @@ from pytest_isobench.models.task import Task
 from pytest_isobench.models.workload import Serving
 from pytest_isobench.sandboxes.local import LocalProvider
 from pytest_isobench.workloads.base import BASELINE, HUMAN, ORACLE, Bench, RoundPlan
-from pytest_isobench.workloads.engine import SHAREGPT, equipped, make_engine
+from pytest_isobench.workloads.engine import MODELS, SHAREGPT, equipped, make_engine
 from pytest_isobench.workloads.reported import ReportedRounds
 from pytest_isobench.workloads.serve import ServeRounds
 
@@ -32,7 +32,7 @@ def task(command: str = SERVE, kind: str = "vllm_serve", *, metric: str = "mean_
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HF_TOKEN", SHAREGPT):
+    for name in ("HF_TOKEN", SHAREGPT, MODELS):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -115,6 +115,14 @@ def test_the_sharegpt_file_must_be_named(tmp_path: Path, monkeypatch: pytest.Mon
         make_engine(shared, tmp_path)
     monkeypatch.setenv(SHAREGPT, "/data/sharegpt.json")
     assert "/data/sharegpt.json" in make_engine(shared, tmp_path).command
+
+
+def test_models_are_found_where_they_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "HF_HOME" not in make_engine(task(), tmp_path).command
+    monkeypatch.setenv(MODELS, "/models")
+    assert make_engine(task(), tmp_path).command.startswith("HF_HOME=/models HF_HUB_OFFLINE=1 ")
+    offline = make_engine(task(LATENCY, "vllm_latency", metric="avg_latency", unit="s"), tmp_path)
+    assert offline._format.variables["HF_HOME"] == "/models"  # type: ignore[attr-defined]
 
 
 API_SERVER = """
