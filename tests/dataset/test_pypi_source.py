@@ -47,7 +47,7 @@ def source(shared_cache: Cache, releases: Callable[..., None]) -> VersionSource:
     return make(shared_cache, "My.Package", "1.0", "2.0")
 
 
-@pytest.mark.soak
+@pytest.mark.versions
 def test_a_release_is_split_into_tree_and_environment(source: VersionSource) -> None:
     version = source.baseline()
     assert version.label == "1.0"
