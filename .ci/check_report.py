@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,7 +19,8 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[1]
-FILES = sys.argv[3:] or sorted((ROOT / "tasks").glob("*.yaml"))
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+FILES = sys.argv[3:] or [ROOT / name for name in SETTINGS["isobench_tasks"]]
 TASKS = {task["id"] for file in FILES for task in yaml.safe_load(Path(file).read_text())["tasks"]}
 CASES = yaml.safe_load((ROOT / "tests/tasks/expected_outcomes.yaml").read_text())
 EXPECTED = {(case["task"], case["attempt"]): case for case in CASES if case["task"] in TASKS}
