@@ -176,7 +176,7 @@ class TestBubblewrap(LocalContract):
             result = sandbox.supervisor.run(sandbox.process(arm, ["hello"], resources=SMALL), timeout=60)
         assert (result.stdout, result.returncode) == (b"hello\n", 0)
 
-    def test_exactly_the_leased_gpus_are_seen(self, version: Version) -> None:
+    def test_exactly_the_leased_gpus_are_seen(self, provider: LocalProvider, version: Version) -> None:
         with gpu_machine(version, LocalProvider(bubblewrap=True, driver=made_up_driver())) as sandbox:
             without = set(self.tell(sandbox, "tell(os.listdir('/dev'))"))
             inside = set(self.tell(sandbox, "tell(os.listdir('/dev'))", resources=GPU_USER))
@@ -186,7 +186,7 @@ class TestBubblewrap(LocalContract):
             assert self.tell(sandbox, SHOWN) == self.tell(sandbox, SHOWN, writable=True) == {}
             assert b"Read-only" in self.run(sandbox, "open('/dev/other', 'w')", resources=GPU_USER).stderr
 
-    def test_a_device_is_open_to_candidates_on_the_read_only_system(self, version: Version) -> None:
+    def test_a_device_is_open_to_candidates_on_the_read_only_system(self, provider: LocalProvider, version: Version) -> None:
         driver = made_up_driver()
         (driver.devices / "nvidia1").unlink()
         try:
@@ -200,14 +200,14 @@ class TestBubblewrap(LocalContract):
             assert self.tell(sandbox, code, resources=GPU_USER) == [1, [0, 0]]
 
     @pytest.mark.skipif(seccomp.obstacle() is not None, reason="no libseccomp")
-    def test_users_of_gpus_can_list_interfaces_and_no_more(self, version: Version) -> None:
+    def test_users_of_gpus_can_list_interfaces_and_no_more(self, provider: LocalProvider, version: Version) -> None:
         with gpu_machine(version, LocalProvider(bubblewrap=True, driver=made_up_driver())) as sandbox:
             assert self.tell(sandbox, "import socket; tell(socket.if_nameindex())", resources=GPU_USER) == [[1, "lo"]]
             for arguments in ("16, 3, 9", "16, 3, 16", "17, 3, 0", "15, 3, 2", "40, 1, 0"):
                 code = f"import ctypes; tell(ctypes.CDLL(None).socket({arguments}))"
                 assert self.tell(sandbox, code, resources=GPU_USER) == -1
 
-    def test_a_machine_without_the_devices_cannot_evaluate(self, version: Version) -> None:
+    def test_a_machine_without_the_devices_cannot_evaluate(self, provider: LocalProvider, version: Version) -> None:
         driver = made_up_driver()
         (driver.devices / "nvidia-uvm").unlink()
         with gpu_machine(version, LocalProvider(bubblewrap=True, driver=driver)) as sandbox:

@@ -90,12 +90,10 @@ def test_what_a_command_leaves_running_holds_nobody_up(ran):
 
 
 FORGING = """
-import glob, os, json
+import os, json
 answer = {"returncode": 0, "stdout": "", "stderr": "", "files": {}, "left": [], "truncated": False}
 forged = b"0" * 64 + b"\\n" + json.dumps(answer).encode()
-for place in glob.glob("/proc/[0-9]*/fd/1"):
-    if place.split("/")[2] == str(os.getpid()):
-        continue
+for place in [f"/proc/{os.getppid()}/fd/1"]:
     try:
         file = os.open(place, os.O_WRONLY | os.O_NONBLOCK)
         os.write(file, forged)
