@@ -71,7 +71,7 @@ def outcomes(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
 @pytest.mark.alone
 def test_a_campaign_with_the_real_client(project: Path) -> None:
     agents = "same,tradeoff,dies,half,wrong,early"
-    results = measure(project, f"--isobench-agent={agents}", "--isobench-margin=0.2", "--isobench-time-budget=150")
+    results = measure(project, f"--isobench-agent={agents}", "--isobench-margin=0.2", "--isobench-time-budget=180")
     found = outcomes(results)
     assert {name: found[name] for name in ("dies", "half", "wrong", "early")} == {
         "dies": "crashed", "half": "incorrect", "wrong": "incorrect", "early": "incorrect",
