@@ -45,7 +45,6 @@ class Resolved:
     """Program and arguments of the client, or of the whole benchmark."""
     variables: dict[str, str]
     """Environment variables of both."""
-    health: str
     flush: str | None
     results: Place
     """Where the results are: in `{output}`, or in what is printed."""
@@ -95,7 +94,6 @@ def resolve(
         server=tuple(server) if server else None,
         client=tuple(client),
         variables=variables,
-        health=workload.serving.health,
         flush=flush,
         results=results,
         model=ruled.model,

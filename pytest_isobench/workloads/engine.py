@@ -65,7 +65,6 @@ def _setup(task: Task, resolved: Resolved) -> Setup:
         serving=workload.serving,
         reference=workload.reference,
         variables=resolved.variables,
-        health=resolved.health,
         flush=resolved.flush,
         notes=(*resolved.applied, *map(str, resolved.left_out)),
     )

@@ -45,8 +45,8 @@ class Setup:
     reference: str
     variables: Mapping[str, str] = field(default_factory=dict)
     """Of both."""
-    health: str = ""
     flush: str | None = None
+    """Where the server's caches are emptied."""
     notes: tuple[str, ...] = ()
     """What was changed in the command that the task names."""
 
@@ -111,11 +111,11 @@ class ServeRounds:
         served, server, setup = Served(), None, self._setup
         try:
             with serving(bench, self._task, arm, setup.server, setup.variables, label) as server:
-                server.wait(setup.health or setup.serving.health, setup.serving.ready)
+                server.wait(setup.serving.health, setup.serving.ready)
                 served.setup = server.setup
                 for run in range(-setup.serving.warmups, setup.serving.runs):
-                    if flush := setup.flush or setup.serving.flush:
-                        server.flush(flush)
+                    if setup.flush:
+                        server.flush(setup.flush)
                     found = self._ask(bench, server, f"{plan.seed}:{run}")
                     if run >= 0:
                         served.results.append(found)
@@ -156,7 +156,7 @@ class ServeRounds:
             raise ServerError(Outcome.INCORRECT, str(refusal))
         if self._task.metric.name not in found.metrics:
             given = ", ".join(found.metrics) or "none"
-            raise NotEvaluableError(f"the client measures no {self._task.metric.name}; it measures: {given}")
+            raise ServerError(Outcome.INCORRECT, f"the client measures no {self._task.metric.name}; it measures: {given}")
         return found
 
     def _compare(self, served: Mapping[str, Served]) -> None:
@@ -199,7 +199,13 @@ def make_serve(task: Task, folder: Path) -> ServeRounds:
     if not isinstance(workload, ServeWorkload):
         raise TypeError(f"not a serve workload: {workload.kind}")
     demand_metric(task, folder)
-    setup = Setup(server=workload.server, client=workload.client, serving=workload.serving, reference=workload.reference)
+    setup = Setup(
+        server=workload.server,
+        client=workload.client,
+        serving=workload.serving,
+        reference=workload.reference,
+        flush=workload.serving.flush,
+    )
     return ServeRounds(task, setup)
 
 

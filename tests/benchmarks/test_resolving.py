@@ -38,7 +38,7 @@ def test_a_server_and_its_client() -> None:
         "--random-input-len 1024 --random-output-len 128 --dataset-name random --ignore-eos --seed {seed} "
         "--save-result --result-dir {output_folder} --result-filename {output_name}"
     )
-    assert (found.variables, found.health, found.flush, found.results, found.gpus) == ({"VLLM_USE_V1": "1"}, "/health", None, "file", 1)
+    assert (found.variables, found.flush, found.results, found.gpus) == ({"VLLM_USE_V1": "1"}, None, "file", 1)
     assert [str(part) for part in found.left_out] == ["--port 80: each run has an address of its own"]
 
 

@@ -46,6 +46,7 @@ ARMS: Mapping[str, Edits] = {
     },
     "buffers": {"server.py": ((WORDS, f"list({WORDS})"),)},
     "decodes": {"model.py": (waste(6, 0),)},
+    "nameless": {"server.py": (('"made-up"', '"other"'),)},
     "client": {"bench.py": (("times[0] * 1e3", "times[0] * 1e-9"),)},
     "mute": {"server.py": (("async def main(port):\n", "async def main(port):\n    await asyncio.sleep(3600)\n"),)},
 }

@@ -146,6 +146,24 @@ def test_a_metric_that_the_client_does_not_measure(bench: Bench) -> None:
         play(bench, BASELINE, rounds=make_serve(other, Path()))
 
 
+PICKY = """
+import json, sys, urllib.request
+name = json.load(urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/v1/models"))["data"][0]["id"]
+spans = ("ttft", "tpot") if name == "made-up" else ("tpot", "itl")
+times = {f"{statistic}_{span}_ms": 1.5 for statistic in ("mean", "median") for span in spans}
+json.dump({"duration": 1.0, "completed": 1, "request_throughput": 1.0, **times}, open(sys.argv[3], "w"))
+"""
+
+
+@pytest.mark.soak
+def test_who_makes_the_metric_vanish_does_not_take_the_others_with_it(bench: Bench) -> None:
+    trials = play(bench, BASELINE, "same", "nameless", rounds=make_serve(task(client=["{python}", "-c", PICKY, *MEETING]), Path()))
+    failure = trials["nameless"].failure
+    assert failure is not None
+    assert (failure.outcome, failure.message.splitlines()[0][:39]) == (Outcome.INCORRECT, "the client measures no mean_ttft_ms; it")
+    assert trials["same"].failure is None
+
+
 @pytest.mark.parametrize(
     ("metric", "reason"),
     [
