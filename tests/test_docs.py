@@ -208,3 +208,12 @@ def test_site_builds_without_a_warning(tmp_path: Path) -> None:
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     assert (tmp_path / "site" / "tutorial" / "index.html").is_file()
+
+
+def test_every_finding_and_variable_of_workloads_is_told() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "pytest_isobench" / "workloads").rglob("*.py"))
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in DOCS.rglob("*.md"))
+    told = set(re.findall(r'Finding\(kind="([a-z_]+)"', code)) | set(re.findall(r'"(ISOBENCH_[A-Z]+)"', code))
+    told |= {"command_changed", "answers_not_compared"}
+    assert {"self_reported", "ISOBENCH_MODELS"} < told
+    assert sorted(name for name in told if name not in pages) == []
