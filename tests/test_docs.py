@@ -148,17 +148,30 @@ def script(speed: float) -> str:
     return json.dumps({"speed": speed}) + "\n"
 
 
+def finally_wrong(page: Path, folder: Path, *options: str) -> list[str]:
+    """Play a page in the tutorial's project; what it measures for real a second time when need be: one verdict of twenty errs by design."""
+    wrong: list[str] = []
+    for name in ("first", "second") if page == TUTORIAL or "--isobench-sandbox=local" in page.read_text(encoding="utf-8") else ("only",):
+        (folder / name).mkdir()
+        if page != TUTORIAL:
+            stage(folder / name)
+        wrong = play(page, folder / name, *options)
+        if not wrong:
+            break
+        print(*wrong, sep="\n")
+    return wrong
+
+
 @pytest.mark.parametrize("page", PLAYED)
 def test_examples_run_with_the_fake_sandbox(page: Path, tmp_path: Path) -> None:
-    stage(tmp_path)
-    wrong = play(page, tmp_path, "--isobench-sandbox=fake", "--isobench-seed=1")
+    wrong = finally_wrong(page, tmp_path, "--isobench-sandbox=fake", "--isobench-seed=1")
     assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.soak
 @pytest.mark.alone
 def test_the_tutorial_measures_what_it_says(tmp_path: Path) -> None:
-    wrong = play(TUTORIAL, tmp_path)
+    wrong = finally_wrong(TUTORIAL, tmp_path)
     assert not wrong, "\n".join(wrong)
 
 
