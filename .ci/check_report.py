@@ -1,7 +1,6 @@
 """Compares a report with what is known beforehand: `check_report.py PYTEST REPORT [TASKS.yaml...]`; ends with status 1 if it is otherwise.
 
-The agent `human` must succeed on every task whose GPUs are there, `nop` on none, and each recorded patch of `example` must come to its
-expected outcome.
+The agent `human` must succeed on every task, `nop` on none, and each recorded patch of `example` must come to its expected outcome.
 A verdict that rests on times is left open by noise now and then, and by design wrong in one case of twenty: tasks with such a verdict are
 measured once more, alone, with the given pytest, and only what is wrong in both is wrong.
 """
@@ -25,8 +24,6 @@ FILES = sys.argv[3:] or [ROOT / name for name in SETTINGS["isobench_tasks"]]
 TASKS = {task["id"] for file in FILES for task in yaml.safe_load(Path(file).read_text())["tasks"]}
 CASES = yaml.safe_load((ROOT / "tests/tasks/expected_outcomes.yaml").read_text())
 EXPECTED = {(case["task"], case["attempt"]): case for case in CASES if case["task"] in TASKS}
-NO_GPU = " GPU(s)"
-"""Is in the message of a task that is skipped because this machine lacks its GPUs."""
 LOTS = {"non_inferior": {"non_inferior", "matches", "beats"}}
 """The patch that draws lots is expected to be non-inferior, and in a few campaigns of a hundred it is shown to be more."""
 
@@ -50,8 +47,6 @@ def faults(report: Mapping[str, Any]) -> Iterator[str]:
 
 def fault_of(result: Mapping[str, Any]) -> str | None:
     """Say what is wrong with a result."""
-    if any(NO_GPU in finding["message"] for finding in result["findings"] if finding["kind"] == "not_evaluable"):
-        return None
     verdict = result["verdict"] or {"outcome": None, "gain": None, "hard_success": False}
     if result["failure"]:
         return f"the machine failed: {result['failure']['kind']}: {result['failure']['message']}"
@@ -74,7 +69,7 @@ def rests_on_times(result: Mapping[str, Any]) -> bool:
 
 
 def measured_again(pytest: str, report: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the report with the tasks that noise left open measured once more."""
+    """Return the report with the tasks measured once more of which a verdict by times is not as expected."""
     tasks = sorted({result["task"] for result in report["results"] if rests_on_times(result) and fault_of(result)})
     if not tasks:
         return report

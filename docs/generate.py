@@ -15,11 +15,18 @@ from typing import Any
 
 from pytest_isobench.benchmarks.metrics import TABLE
 from pytest_isobench.cli.main import COMMANDS, EPILOG
+from pytest_isobench.models.finding import FINDINGS
 from pytest_isobench.plugin import fixtures, hookspecs, options
 from pytest_isobench.reports.schema import schema_of
 
 DOCS = Path(__file__).parent
 NOTE = "<!-- Written by docs/generate.py: change it there, or in the code. -->"
+
+VARIABLES = (
+    ("`ISOBENCH_CACHE`", "Folder for what is fetched and built once.", "`/var/cache/isobench` for root, `~/.cache/isobench` for others"),
+    ("`ISOBENCH_MODELS`", "Folder of models for engines, as Hugging Face's programs keep them, where candidates find it.", ""),
+    ("`ISOBENCH_SHAREGPT`", "File of the ShareGPT data set, where candidates find it.", ""),
+)
 
 KINDS = {"string": "text", "boolean": "true or false"}
 BOUNDS = {"exclusiveMinimum": "above", "minimum": "from", "exclusiveMaximum": "below", "maximum": "to"}
@@ -50,6 +57,10 @@ a list. Nothing happens without an agent.
 More ini values:
 
 {table(("ini value", "what it does", "default"), inis)}
+
+Variables of the environment:
+
+{table(("variable", "what it does", "default"), iter(VARIABLES))}
 """
 
 
@@ -193,6 +204,18 @@ the same. Percentiles of any number follow the same rules: `p99.9_ttft_ms` is pr
 """
 
 
+def findings_page() -> str:
+    """Describe the findings."""
+    rows = ((f"`{kind}`", severity, meaning) for kind, (severity, meaning) in FINDINGS.items())
+    return f"""# Findings
+
+What a result may say of a patch, of the machine under it, or of the task, beside the verdict. A `cheat` decides the verdict. An `alarm`
+does not, and is to be looked at before the verdict is believed. A `note` is to be known.
+
+{table(("kind", "severity", "what was seen"), rows)}
+"""
+
+
 def code(names: Sequence[str]) -> str:
     """Return names as code."""
     return ", ".join(f"`{name}`" for name in names)
@@ -222,6 +245,7 @@ def pages() -> dict[str, str]:
         "reference/attempt.md": schema_page("attempt", "Attempts", attempt),
         "reference/report.md": schema_page("report", "Reports", report),
         "reference/metrics.md": metrics_page(),
+        "reference/findings.md": findings_page(),
         "decisions/index.md": decisions_page(),
     }
     return {name: f"{NOTE}\n\n{text.rstrip()}\n" for name, text in texts.items()}

@@ -105,5 +105,3 @@ def said(now: Progress) -> str:
 def live(name: str, file: Path, context: AgentContext) -> LiveAgent:
     """Return the agent of a file. Raises `TaskError` for a file that is wrong."""
     return LiveAgent(name, specs.read(file), context)
-
-

@@ -123,4 +123,3 @@ BUILDERS: dict[str, Callable[[Draft], Built]] = {
     "bench_one_batch_server": _sglang_one_batch_server,
     "bench_offline_throughput": _sglang_offline,
 }
-

@@ -23,6 +23,8 @@ from pytest_isobench.errors import CommandError
 from pytest_isobench.models.base import Record
 
 TOKEN = "HF_TOKEN"  # noqa: S105 - the variable's name
+OVERRIDES = Path("fixtures", "overrides.yaml")
+"""Where a project says more, below its folder."""
 PACKAGED = Path(__file__).with_name("overrides.yaml")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -154,3 +155,8 @@ def _flush(draft: Draft, variables: dict[str, str]) -> str | None:
 def fill(words: Sequence[str], values: Mapping[str, object]) -> list[str]:
     """Return words with their stand-ins replaced; braces around other names, as in JSON, stay as they are."""
     return [_STAND_IN.sub(lambda found: str(values.get(found[1], found[0])), word) for word in words]
+
+
+def seed_number(seed: str) -> int:
+    """Return what `{seed}` stands for: 31 bits, which every benchmark takes."""
+    return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4], "big") // 2

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_isobench.images.plan import Plan
     from pytest_isobench.reports.text import Paper
 
-TEMPLATES, OVERRIDES = Path("fixtures/images"), Path("fixtures/overrides.yaml")
+TEMPLATES = Path("fixtures/images")
 PREFIX = "isobench"
 
 
@@ -30,6 +30,7 @@ class Work:
 
 def read_work(arguments: argparse.Namespace, *, optional: bool = False) -> Work:
     """Read configuration, overrides and tasks. `optional`: a project without task files has none."""
+    from pytest_isobench.benchmarks.overrides import OVERRIDES
     from pytest_isobench.cli.ini import read_ini
     from pytest_isobench.cli.printing import paper
     from pytest_isobench.cli.validate import project_files

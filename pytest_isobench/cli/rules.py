@@ -11,8 +11,7 @@ if TYPE_CHECKING:
 
 def project_rules() -> Rules:
     """Return the rules of the project's overrides, before the packaged ones. Raises TaskError with file, line and field."""
-    from pytest_isobench.benchmarks.overrides import read_rules
-    from pytest_isobench.cli.image_work import OVERRIDES
+    from pytest_isobench.benchmarks.overrides import OVERRIDES, read_rules
     from pytest_isobench.cli.ini import read_ini
 
     return read_rules(read_ini(Path.cwd()).home / OVERRIDES)

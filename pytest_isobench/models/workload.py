@@ -80,6 +80,17 @@ class ReportedWorkload(WorkloadRecord):
         return self
 
 
+TokenShare = Annotated[float, Field(ge=0, lt=1, description="By what share the arms may differ in the tokens that they put out.")]
+TextShare = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        le=1,
+        description="How far answers must agree with the reference's, as a share of the baseline's with itself; null: not at all.",
+    ),
+]
+
+
 class Serving(Record):
     """How a server is started and asked."""
 
@@ -89,13 +100,8 @@ class Serving(Record):
     flush: str | None = Field(None, pattern=r"^/", description="Where a POST empties the server's caches; asked before every run.")
     ready: PositiveFloat = Field(1200.0, description="Seconds that the server may take until it can be asked.")
     failures: float = Field(0.0, ge=0, lt=1, description="Share of the requests that may fail.")
-    tokens: float = Field(0.0, ge=0, lt=1, description="By what share the arms may differ in the tokens that they put out.")
-    texts: float | None = Field(
-        1.0,
-        gt=0,
-        le=1,
-        description="How far answers must agree with the reference's, as a share of the baseline's with itself; null: not at all.",
-    )
+    tokens: TokenShare = 0.0
+    texts: TextShare = 1.0
 
 
 WHY = {
@@ -108,13 +114,8 @@ WHY = {
 class EngineServing(Serving):
     """The same for an engine, whose answers depend a little on what else it computes at the time."""
 
-    tokens: float = Field(0.02, ge=0, lt=1, description="By what share the arms may differ in the tokens that they put out.")
-    texts: float | None = Field(
-        0.8,
-        gt=0,
-        le=1,
-        description="How far answers must agree with the reference's, as a share of the baseline's with itself; null: not at all.",
-    )
+    tokens: TokenShare = 0.02
+    texts: TextShare = 0.8
 
 
 class ServeWorkload(WorkloadRecord):

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_isobench.benchmarks.overrides import Rules, lacking_token, read_rules
+from pytest_isobench.benchmarks.overrides import OVERRIDES, Rules, lacking_token, read_rules
 from pytest_isobench.benchmarks.resolving import Resolved, fill, resolve
 from pytest_isobench.benchmarks.spellings import options_in
 from pytest_isobench.errors import CommandError, NotEvaluableError, TaskError
@@ -19,7 +19,6 @@ from pytest_isobench.workloads.reported import ReportedRounds
 from pytest_isobench.workloads.serve import ServeRounds, Setup, demand_metric
 
 IN_TREE = "{tree}/"
-OVERRIDES = Path("fixtures", "overrides.yaml")
 SHAREGPT, MODELS = "ISOBENCH_SHAREGPT", "ISOBENCH_MODELS"
 """Name the file of the ShareGPT data set, and the folder of models as Hugging Face's programs keep them, where candidates find them."""
 

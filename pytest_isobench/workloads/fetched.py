@@ -16,6 +16,10 @@ from pytest_isobench.sandboxes.base import ExecResult
 from pytest_isobench.workloads import fetching
 from pytest_isobench.workloads.base import Bench
 
+SCRATCH, RESULT = "{scratch}", "result.json"
+"""Stands for the folder of a run's files, and the name of the one that holds a benchmark's results."""
+RESULT_PLACES = {"output": f"{SCRATCH}/{RESULT}", "output_folder": SCRATCH, "output_name": RESULT}
+"""What a benchmark's command calls that file."""
 LIMIT = 32 * 2**20
 """Bytes of stdout, of stderr, and of all files together."""
 SPARE = 2**16

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pytest_isobench.benchmarks.metrics import metric as known_metric
 from pytest_isobench.benchmarks.refusals import Refusal
+from pytest_isobench.benchmarks.resolving import fill, seed_number
 from pytest_isobench.benchmarks.results import BenchmarkResult, read_results
 from pytest_isobench.benchmarks.sanity import refusals
 from pytest_isobench.errors import IsobenchError, NotEvaluableError, TaskError
@@ -21,18 +22,15 @@ from pytest_isobench.models.task import Metric, Task
 from pytest_isobench.models.trial import ArmFailure, Trial
 from pytest_isobench.models.workload import ServeWorkload, Serving
 from pytest_isobench.workloads.base import BASELINE, Bench, RoundPlan, Schedule, Statistic
-from pytest_isobench.workloads.fetched import Fetched, fetch
+from pytest_isobench.workloads.fetched import RESULT, RESULT_PLACES, Fetched, fetch
 from pytest_isobench.workloads.observed import SHOWN, refuse_untrustworthy
 from pytest_isobench.workloads.served import agreement, fault
-from pytest_isobench.workloads.server import Server, ServerError, client_cores, filled, serving
+from pytest_isobench.workloads.server import Server, ServerError, client_cores, serving
 
-RESULT = "result.json"
-"""Name of the client's result file in its scratch folder."""
 LEAST = 0.05
 """How far the baseline must agree with itself, so that answers can be compared at all."""
 ENDING = 2.0
 """Seconds in which a server comes to its end whose client has failed."""
-PLACES = {"{output}": f"{{scratch}}/{RESULT}", "{output_folder}": "{scratch}", "{output_name}": RESULT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,13 +123,12 @@ class ServeRounds:
 
     def _ask(self, bench: Bench, server: Server, seed: str) -> BenchmarkResult:
         """Run the client once. Raises `ServerError` when what comes of it says something against the server."""
-        number = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4], "big") // 2
-        places = {**server.places, "{seed}": str(number), **PLACES}
+        places = {**server.places, "seed": seed_number(seed), **RESULT_PLACES}
         done = fetch(
             bench,
             self._task,
             bench.companion(server.arm),
-            [filled(item, places) for item in self._setup.client],
+            fill(self._setup.client, places),
             files=[RESULT],
             variables=self._setup.variables,
             cores=client_cores(bench.cores),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_isobench.benchmarks.resolving import fill
 from pytest_isobench.errors import SandboxError
 from pytest_isobench.models.result import Outcome
 from pytest_isobench.models.task import Task
@@ -50,9 +51,9 @@ class Server:
     """What was seen at its end."""
 
     @property
-    def places(self) -> dict[str, str]:
-        """What its own items and those of its clients stand for."""
-        return {"{host}": HOST, "{port}": str(self.port)}
+    def places(self) -> dict[str, object]:
+        """What stands for it in its own items and in those of its clients."""
+        return {"host": HOST, "port": self.port}
 
     def wait(self, health: str, seconds: float) -> None:
         """Wait until it answers. Raises `ServerError` when it ends, or does not in time."""
@@ -101,7 +102,7 @@ def serving(bench: Bench, task: Task, arm: str, argv: Sequence[str], variables: 
     server = Server(bench=bench, task=task, arm=arm, name=f"server-{arm}", port=port)
     process = bench.sandbox.process(
         arm,
-        [filled(item, server.places) for item in argv],
+        fill(argv, server.places),
         resources=task.resources,
         variables={**task.environment.variables, **variables},
         cores=server_cores(bench.cores),
@@ -115,13 +116,6 @@ def serving(bench: Bench, task: Task, arm: str, argv: Sequence[str], variables: 
         finally:
             server.remains = supervisor.stop([server.name]).get(server.name)
             _keep(bench.logs, label, server.remains)
-
-
-def filled(text: str, places: Mapping[str, str]) -> str:
-    """Put what stand-ins stand for, also within an item."""
-    for name, place in places.items():
-        text = text.replace(name, place)
-    return text
 
 
 def server_cores(cores: Sequence[int]) -> tuple[int, ...]:

@@ -61,7 +61,7 @@ def test_record_needs_a_gpu_and_says_where_the_gain_comes_from(task: Task) -> No
 
 @pytest.mark.parametrize("task", RESIDENT, ids=lambda task: task.id)
 def test_a_sample_is_one_call_with_an_empty_cache(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("torch", "softmax", "transpose"):
+    for name in ("torch", "kernel"):
         monkeypatch.setitem(sys.modules, name, MagicMock())
     program: dict[str, Any] = {}
     exec((TASKS / str(task.workload.file)).read_text().rpartition("\n\nrun(")[0], program)
@@ -90,6 +90,14 @@ def test_a_view_is_no_transpose(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("torch_here")
+@pytest.mark.parametrize("task", RESIDENT, ids=lambda task: task.id)
+def test_a_copy_is_no_answer(task: Task, tmp_path: Path) -> None:
+    wanted = json.loads(on_cpu(task, "base", tmp_path / "base"))
+    copied = on_cpu(task, "human", tmp_path / "copy", edits=("    return result\n", "    return matrix.clone()\n"))
+    assert not agree(task, json.loads(copied), wanted)
+
+
+@pytest.mark.usefixtures("torch_here")
 def test_script_reports_once_and_checks_its_result(tmp_path: Path) -> None:
     task = SMOKE["gpu-softmax-events"]
     lines = [on_cpu(task, tree, tmp_path / tree, "--reference", "--prefix", f"{tmp_path}/{tree}") for tree in ("base", "human")]
@@ -108,7 +116,7 @@ def check(task: Task, current: object, reference: object) -> None:
     """Call the script's own check, which needs no torch."""
     text = (TASKS / str(task.workload.file)).read_text()
     program: dict[str, Any] = {"__name__": "timed"}
-    exec(text.replace("import torch\nfrom softmax import softmax\n", ""), program)
+    exec(text.replace("import torch\nfrom kernel import compute\n", ""), program)
     program["check_equivalence"](current, reference)
 
 

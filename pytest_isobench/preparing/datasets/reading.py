@@ -16,10 +16,11 @@ from pytest_isobench.dataset.documents import Document
 from pytest_isobench.dataset.hub import PREFIX, fetch
 from pytest_isobench.dataset.records import extent
 from pytest_isobench.dataset.text import read_text
-from pytest_isobench.errors import TaskError, UsageError
+from pytest_isobench.errors import UsageError
 
 LIMIT = 512 * 2**20
 """Bytes of the largest file."""
+_SPACE = re.compile(r"\s+")
 _DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 LEVELS = 200
 """Levels of nesting that a record may have."""
@@ -68,9 +69,7 @@ def read_items(place: str) -> Iterator[Item]:
 def _read(path: Path, shown: str) -> Iterator[Item]:
     try:
         yield from READERS[path.suffix.lower()](path, shown)
-    except TaskError as error:
-        yield Item(origin=shown, value={}, problem=str(error).removeprefix(f"{path}:").strip())
-    except UsageError as error:
+    except UsageError as error:  # a broken file's TaskError too
         yield Item(origin=shown, value={}, problem=str(error).removeprefix(f"{path}:").strip())
 
 
@@ -97,15 +96,16 @@ def _json(path: Path, shown: str) -> Iterator[Item]:
 
 def _values(text: str) -> Iterator[tuple[Any, str]]:
     """Yield each value of a text, and what is wrong with the rest; `Infinity` and `NaN`, which are no JSON, are read as what they say."""
-    decoder, at = json.JSONDecoder(), 0
-    while at < len(text := text.rstrip()):
-        at += len(text[at:]) - len(text[at:].lstrip())
+    decoder, at, text = json.JSONDecoder(), 0, text.strip()
+    while at < len(text):
         try:
             value, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
             yield None, f"is not JSON: {error}"
             return
         yield value, "is nested too deeply" if extent(value, LEVELS)[1] else ""
+        space = _SPACE.match(text, at)
+        at = space.end() if space else at
 
 
 def _spread(shown: str, value: object) -> Iterator[Item]:

@@ -16,10 +16,6 @@ from pytest_isobench.models.task import Metric, Task
 from pytest_isobench.workloads.base import Bench
 from pytest_isobench.workloads.fetched import Fetched
 
-SCRATCH = "{scratch}"
-"""The folder that a run has for itself."""
-
-
 LARGEST = 1e15
 """What a report's numbers stay below."""
 

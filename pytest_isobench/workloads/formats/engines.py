@@ -14,20 +14,19 @@ from typing import Any, Protocol
 from pytest_isobench.benchmarks.logs import parse_log
 from pytest_isobench.benchmarks.metrics import metric as known_metric
 from pytest_isobench.benchmarks.refusals import Refusal
-from pytest_isobench.benchmarks.resolving import Resolved, fill
+from pytest_isobench.benchmarks.resolving import Resolved, fill, seed_number
 from pytest_isobench.benchmarks.results import BenchmarkResult, read_results
 from pytest_isobench.benchmarks.sanity import different_work, refusals
 from pytest_isobench.benchmarks.spellings import options_in
 from pytest_isobench.models.task import Metric, Task
 from pytest_isobench.workloads.base import Bench
-from pytest_isobench.workloads.fetched import Fetched
-from pytest_isobench.workloads.formats.base import SCRATCH, BadReportError, Format, Report
+from pytest_isobench.workloads.fetched import RESULT, RESULT_PLACES, SCRATCH, Fetched
+from pytest_isobench.workloads.formats.base import BadReportError, Format, Report
 from pytest_isobench.workloads.formats.suites import SUITE, copied
 
-RESULT, FOLDER = "result.json", "benchmarks"
+FOLDER = "benchmarks"
 COPIED = f"{SCRATCH}/{SUITE}/{FOLDER}/"
 """Where the scripts of the baseline's tree are, for every arm."""
-PLACES = {"output": f"{SCRATCH}/{RESULT}", "output_folder": SCRATCH, "output_name": RESULT}
 TOTALS = ("total_latency", "latency", "cost_time", "avg_latency")
 """What stands for the time of a whole run, where no duration is told."""
 
@@ -50,7 +49,7 @@ class EngineFormat(Format):
     def _take(self, resolved: Resolved) -> None:
         self._resolved, self.variables = resolved, resolved.variables
         self.notes = (*resolved.applied, *map(str, resolved.left_out))
-        self.argv = tuple(word.replace(f"{{tree}}/{FOLDER}/", COPIED) for word in fill(resolved.client, PLACES))
+        self.argv = tuple(word.replace(f"{{tree}}/{FOLDER}/", COPIED) for word in fill(resolved.client, RESULT_PLACES))
         self.digest = hashlib.sha256(shlex.join((*self.argv, *map(str, resolved.variables.items()))).encode()).hexdigest()
 
     def prepare(self, bench: Bench, task: Task, seed: str) -> None:
@@ -59,7 +58,7 @@ class EngineFormat(Format):
             self.placed = copied(bench, task, [FOLDER])
             if text := self.placed.get(script.removeprefix(f"{SCRATCH}/")):
                 self._take(self._resolver(options_in(text.decode(errors="replace"))))
-        self.argv = tuple(fill(self.argv, {"seed": int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4], "big") // 2}))
+        self.argv = tuple(fill(self.argv, {"seed": seed_number(seed)}))
 
     def read(self, fetched: Fetched) -> Report:
         result = self._result(fetched)

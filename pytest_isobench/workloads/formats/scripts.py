@@ -19,9 +19,8 @@ from pytest_isobench.models.task import Task
 from pytest_isobench.models.workload import ReportedWorkload
 from pytest_isobench.workloads import checking
 from pytest_isobench.workloads.base import ORACLE, Bench
-from pytest_isobench.workloads.fetched import Fetched, fetch
+from pytest_isobench.workloads.fetched import SCRATCH, Fetched, fetch
 from pytest_isobench.workloads.formats.base import (
-    SCRATCH,
     BadReportError,
     ForgedReportError,
     Format,

@@ -13,8 +13,8 @@ from pytest_isobench.models.task import Task
 from pytest_isobench.models.workload import ReportedWorkload
 from pytest_isobench.workloads import suite_running
 from pytest_isobench.workloads.base import ORACLE, Bench
-from pytest_isobench.workloads.fetched import Fetched, fetch
-from pytest_isobench.workloads.formats.base import SCRATCH, BadReportError, Format, Report, geometric_mean, parsed, seconds
+from pytest_isobench.workloads.fetched import SCRATCH, Fetched, fetch
+from pytest_isobench.workloads.formats.base import BadReportError, Format, Report, geometric_mean, parsed, seconds
 
 SUITE, REPORT, INI = "suite", "report.json", "pytest.ini"
 SHOWN = 5

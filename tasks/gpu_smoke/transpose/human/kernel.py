@@ -17,7 +17,7 @@ def turn(matrix, result, rows, columns, side: tl.constexpr):
     tl.store(result + across[:, None] * rows + down[None, :], tl.trans(tile), mask=turned_inside)
 
 
-def transpose(matrix):
+def compute(matrix):
     """Return a new matrix, with its rows one after another in memory."""
     rows, columns = matrix.shape
     result = torch.empty(columns, rows, device=matrix.device, dtype=matrix.dtype)

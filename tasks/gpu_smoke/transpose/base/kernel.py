@@ -16,7 +16,7 @@ def scatter(matrix, result, rows, columns, block: tl.constexpr):
         tl.store(result + places * rows + row, values, mask=places < columns)
 
 
-def transpose(matrix):
+def compute(matrix):
     """Return a new matrix, with its rows one after another in memory."""
     rows, columns = matrix.shape
     result = torch.empty(columns, rows, device=matrix.device, dtype=matrix.dtype)

@@ -47,7 +47,7 @@ def quotients(matrix, sums, result, columns, block: tl.constexpr):
         tl.store(result + row * columns + places, values / total, mask=places < columns)
 
 
-def softmax(matrix):
+def compute(matrix):
     """Return a new matrix of the same shape."""
     rows, columns = matrix.shape
     maxima, sums = (torch.empty(rows, device=matrix.device, dtype=matrix.dtype) for _ in range(2))
